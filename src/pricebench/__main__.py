@@ -1,0 +1,5 @@
+"""`python -m pricebench`."""
+
+from pricebench.cli import main
+
+main()

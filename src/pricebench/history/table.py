@@ -1,0 +1,127 @@
+"""Benchmarks of a run as tables: the contestants of a group beside each other, with their ratio to a reference.
+
+The first parameter of a benchmark's id names the contestant (`compile` in `test_forward[compile-full]`), the others
+with the function name the group. The reference is `eager`, or else the fastest that notes `role: rival`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pricebench.history.records import Benchmark
+from pricebench.units import Second, format_duration, format_error, format_rate
+
+REFERENCE = "eager"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One contestant.
+
+    Attributes:
+        name: The contestant.
+        median: Per call.
+        iqr: Interquartile range.
+        rounds: Samples.
+        ratio: Median over the reference's, or None without one.
+        rows_per_second: From `extra_info["rows"]`, or None.
+        max_abs_error: Against eager in float64, or None.
+        versus_stored: Median over the stored run's, or None.
+    """
+
+    name: str
+    median: Second
+    iqr: Second
+    rounds: int
+    ratio: float | None
+    rows_per_second: float | None
+    max_abs_error: float | None
+    versus_stored: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Contestants that did the same work.
+
+    Attributes:
+        title: Function and the parameters that they share.
+        reference: Whose median the ratios are to, or None.
+        rows: In the order of the run.
+    """
+
+    title: str
+    reference: str | None
+    rows: tuple[Row, ...]
+
+
+def side_by_side(benchmarks: Sequence[Benchmark], stored: Mapping[str, Second] | None = None) -> list[Group]:
+    """Group benchmarks.
+
+    Args:
+        benchmarks: Of one run.
+        stored: Medians by full name of the run to compare with.
+    """
+    grouped: dict[str, list[Benchmark]] = {}
+    for benchmark in benchmarks:
+        title = " ".join((benchmark.function.removeprefix("test_"), *benchmark.params[1:]))
+        grouped.setdefault(title, []).append(benchmark)
+    return [_group(title, members, stored or {}) for title, members in grouped.items()]
+
+
+def _group(title: str, members: Sequence[Benchmark], stored: Mapping[str, Second]) -> Group:
+    reference = _reference(members)
+    return Group(
+        title=title,
+        reference=_contestant(reference) if reference else None,
+        rows=tuple(_row(member, reference, stored.get(member.fullname)) for member in members),
+    )
+
+
+def _contestant(benchmark: Benchmark) -> str:
+    return benchmark.params[0] if benchmark.params else benchmark.function.removeprefix("test_")
+
+
+def _reference(members: Sequence[Benchmark]) -> Benchmark | None:
+    for member in members:
+        if _contestant(member) == REFERENCE:
+            return member
+    rivals = [member for member in members if member.extra_info.get("role") == "rival"]
+    return min(rivals, key=lambda rival: rival.median, default=None)
+
+
+def _row(benchmark: Benchmark, reference: Benchmark | None, stored: Second | None) -> Row:
+    rows = benchmark.extra_info.get("rows")
+    return Row(
+        name=_contestant(benchmark),
+        median=benchmark.median,
+        iqr=benchmark.iqr,
+        rounds=benchmark.rounds,
+        ratio=benchmark.median / reference.median if reference else None,
+        rows_per_second=rows / benchmark.median if rows else None,
+        max_abs_error=benchmark.extra_info.get("max_abs_error"),
+        versus_stored=benchmark.median / stored if stored else None,
+    )
+
+
+def cells(row: Row, reference: str | None) -> dict[str, str]:
+    """A row as text by column title; an unknown is a dash."""
+    texts: dict[str, Any] = {
+        "": row.name,
+        "median": format_duration(row.median),
+        "IQR": format_duration(row.iqr) if row.rounds > 1 else "single",
+        f"/ {reference}" if reference else "ratio": _ratio(row.ratio),
+        "rows": format_rate(row.rows_per_second) if row.rows_per_second else "-",
+        "max error": format_error(row.max_abs_error) if row.max_abs_error is not None else "-",
+        "samples": str(row.rounds),
+    }
+    if row.versus_stored is not None:
+        texts["/ stored"] = _ratio(row.versus_stored)
+    return texts
+
+
+def _ratio(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 99.5 else f"{value:,.0f}"

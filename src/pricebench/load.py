@@ -1,0 +1,61 @@
+"""How much of the processor other programs, and the hypervisor, took while something was measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pricebench.units import Second
+
+_BUSY_CORES = 0.1  # a tenth of one core: on two cores that already moves medians by percents
+_STAT = Path("/proc/stat")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    wall: Second
+    busy: Second
+    stolen: Second
+    own: Second
+
+
+class LoadMeter:
+    """Measures from its making to each call of `warnings`; knows nothing on systems without `/proc/stat`."""
+
+    def __init__(self, clock: Callable[[], Second] = time.monotonic, stat: Path = _STAT) -> None:
+        self._clock = clock
+        self._stat = stat
+        self._start = self._read()
+
+    def warnings(self) -> list[str]:
+        """Sentences about what disturbed the measurement; empty if nothing did, or nothing can be known."""
+        now, start = self._read(), self._start
+        if now is None or start is None or now.wall <= start.wall:
+            return []
+        wall = now.wall - start.wall
+        others = max(0.0, (now.busy - start.busy) - (now.own - start.own)) / wall
+        stolen = (now.stolen - start.stolen) / wall
+        found = []
+        if others > _BUSY_CORES:
+            found.append(f"busy machine: other programs used {others:.2f} cores")
+        if stolen > _BUSY_CORES:
+            found.append(f"busy host: the hypervisor withheld {stolen:.2f} cores")
+        return found
+
+    def _read(self) -> _Reading | None:
+        try:
+            fields = self._stat.read_text().split("\n", 1)[0].split()[1:9]
+            user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
+        except (OSError, ValueError):
+            return None
+        tick = os.sysconf("SC_CLK_TCK")
+        times = os.times()
+        return _Reading(
+            wall=self._clock(),
+            busy=(user + nice + system + irq + softirq) / tick,
+            stolen=steal / tick,
+            own=times.user + times.system + times.children_user + times.children_system,
+        )

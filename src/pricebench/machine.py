@@ -1,0 +1,42 @@
+"""Reading this machine's facts for the fingerprint."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from functools import cache
+
+import cpuinfo
+import torch
+
+from pricebench.history import Fingerprint
+
+
+def this_machine(device: str = "cpu") -> Fingerprint:
+    """The fingerprint of this process: call it after the number of threads was set.
+
+    Args:
+        device: "cpu" or "cuda".
+    """
+    return Fingerprint(
+        cpu=_cpu_model(),
+        architecture=platform.machine(),
+        logical_cores=os.cpu_count() or 0,
+        system=platform.system(),
+        python=".".join(platform.python_version_tuple()[:2]),
+        torch=torch.__version__,
+        blas=_blas(),
+        threads=torch.get_num_threads(),
+        device=torch.cuda.get_device_name() if device == "cuda" else "cpu",
+    )
+
+
+@cache
+def _cpu_model() -> str:
+    return str(cpuinfo.get_cpu_info().get("brand_raw") or "unknown")
+
+
+def _blas() -> str:
+    found = re.search(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    return found.group(1) if found else "unknown"

@@ -1,0 +1,73 @@
+"""What an execution mode is: a name, what it needs, and two ways to prepare any `nn.Module`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+Forward: TypeAlias = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionMode:
+    """One way to execute a module.
+
+    Attributes:
+        name: A database key: it does not change.
+        summary: What happens to the module, in a few words.
+        needs: What must be there besides torch.
+        deprecation: PyTorch's own notice, or None.
+        missing: Says why the mode cannot run here, or None where it can. Cheap: it compiles nothing.
+        build: `(module, example)` -> a callable that computes the same in this mode and shares the module's parameters.
+        freeze: Further work for inference on what `build` made, where the mode has any.
+        code: `(module, example)` -> the source that the mode made of the module, or None where it makes none to read.
+    """
+
+    name: str
+    summary: str
+    needs: str
+    deprecation: str | None = None
+    missing: Callable[[], str | None]
+    build: Callable[[nn.Module, Tensor], Forward]
+    freeze: Callable[[Forward], Forward] | None = None
+    code: Callable[[nn.Module, Tensor], str] | None = None
+
+    def prepare_inference(self, module: nn.Module, example: Tensor) -> Forward:
+        """Snapshot `module` for inference; later changes of its weights are not seen, in any mode.
+
+        Args:
+            module: Left as it is, its training flag too.
+            example: An input, on the module's device. Not run: the first call is the caller's to make and to time.
+
+        Returns:
+            A callable that always runs under `inference_mode`: a caller who forgot it would compile a second graph.
+
+        Raises:
+            ModeError: The mode cannot take this module.
+        """
+        snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
+        built = self.build(snapshot, example)
+        forward = self.freeze(built) if self.freeze else built
+
+        def infer(x: Tensor) -> Tensor:
+            with torch.inference_mode():
+                return forward(x)
+
+        return infer
+
+    def prepare_training(self, module: nn.Module, example: Tensor) -> Forward:
+        """Prepare `module` for training steps; the returned callable uses the module's own parameters.
+
+        Raises:
+            ModeError: The mode cannot take this module.
+        """
+        return self.build(module.train(), example)
+
+
+def always_available() -> None:
+    """The answer of a mode that needs nothing."""

@@ -1,0 +1,49 @@
+"""torch.compile: TorchDynamo captures the graph at the first call, TorchInductor generates kernels for it.
+
+Nothing is compiled before the first call, and again for the first call with another shape, so both belong to whoever
+times them. Compiled code is cached per code object: two instances of one class share graphs (`forget` drops them all).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pricebench.modes.base import ExecutionMode, Forward
+
+
+def forget() -> None:
+    """Drop every compiled graph and guard of this process: what was compiled before cannot change what follows."""
+    torch.compiler.reset()
+
+
+def _missing() -> str | None:
+    """Inductor's needs on a CPU: a C++ compiler, found the way Inductor finds it, and Python's headers."""
+    default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    compiler = os.environ.get("CXX", default)
+    if shutil.which(compiler) is None:
+        return f"no C++ compiler: '{compiler}' is not on the PATH. Install one (Debian: g++) or set CXX"
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.is_file():
+        return "Python's C headers are not installed. Install them (Debian: python3-dev)"
+    return None
+
+
+def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - compiled at the first call
+    compiled: Forward = torch.compile(module)
+    return compiled
+
+
+MODE = ExecutionMode(
+    name="compile",
+    summary="TorchDynamo captures, TorchInductor generates kernels; compiles at the first call and for new shapes",
+    needs="a C++ compiler and Python's headers",
+    missing=_missing,
+    build=_build,
+)

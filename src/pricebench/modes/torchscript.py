@@ -1,0 +1,75 @@
+"""TorchScript: the module's source is compiled to a graph that runs without Python; frozen for inference."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import torch
+from torch import Tensor, nn
+
+from pricebench.errors import ModeError
+from pricebench.modes.base import ExecutionMode, Forward, always_available
+
+
+@contextmanager
+def deprecation_is_known() -> Iterator[None]:
+    """Silence torch.jit's own notice: `pricebench modes` shows it once, instead of every call."""
+    with warnings.catch_warnings():
+        # 2.11 warns with the first class, 2.15 with the second.
+        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
+        yield
+
+
+def script(module: nn.Module) -> torch.jit.ScriptModule:
+    """Compile a module's source.
+
+    Raises:
+        ModeError: The source uses what TorchScript does not know.
+    """
+    try:
+        with deprecation_is_known():
+            return torch.jit.script(module)
+    # NotSupportedError and most compiler errors are RuntimeErrors; a missing source file is an OSError.
+    except (RuntimeError, OSError, TypeError) as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ModeError(
+            f"torchscript cannot compile {type(module).__name__}: {reason.rstrip('.:')}. Rewrite that line or use "
+            "another mode."
+        ) from error
+
+
+def save(module: nn.Module, file: IO[bytes]) -> None:
+    """Script, freeze and write a module so that a C++ program can load it."""
+    with deprecation_is_known():
+        torch.jit.save(torch.jit.freeze(script(module.eval())), file)
+
+
+def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - scripted from source: no input is run
+    return script(module)
+
+
+def _freeze(built: Forward) -> Forward:
+    assert isinstance(built, torch.jit.ScriptModule)
+    with deprecation_is_known():
+        frozen: Forward = torch.jit.freeze(built)
+    return frozen
+
+
+def _code(module: nn.Module, example: Tensor) -> str:  # noqa: ARG001
+    return str(script(module).code).strip()
+
+
+MODE = ExecutionMode(
+    name="torchscript",
+    summary="compiled from source to a graph, frozen; runs without Python",
+    needs="the module's source, in TorchScript's subset of Python",
+    deprecation="deprecated since torch 2.11; PyTorch names torch.compile and torch.export as successors",
+    missing=always_available,
+    build=_build,
+    freeze=_freeze,
+    code=_code,
+)

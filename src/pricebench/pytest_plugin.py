@@ -1,0 +1,217 @@
+"""pytest plugin: stores benchmark runs per fingerprint, compares within one, and shows modes beside each other.
+
+Switched on by this project's own pyproject (`-p pricebench.pytest_plugin`). Nothing is stored until a conftest calls
+`keep_history`, and torch is not imported before that.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
+from pricebench.load import LoadMeter
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+_SCHEMA = 1
+# They change from run to run or name the machine's owner; a fingerprint's folder would warn at every comparison.
+_VOLATILE = ("node", "release", "python_build", "python_compiler")
+_VOLATILE_CPU = ("hz_actual", "hz_actual_friendly", "hz_advertised", "hz_advertised_friendly")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Kept:
+    """What a run that is stored carries from hook to hook."""
+
+    fingerprint: Fingerprint
+    folder: Path
+    meter: LoadMeter
+    comparison: str = ""
+    notes: dict[str, object] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+
+
+_kept_key = pytest.StashKey[_Kept]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the benchmark suite."""
+    group = parser.getgroup("pricebench")
+    group.addoption("--data", metavar="FILE", type=Path, help="benchmark on this CSV or Parquet file")
+    group.addoption(
+        "--artifacts", metavar="DIR", type=Path, default=Path("artifacts"), help="trained model (default: %(default)s)"
+    )
+    group.addoption("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default: %(default)s)")
+    group.addoption("--threads", metavar="N", type=_at_least_one, help="intra-op threads (default: torch's own)")
+    group.addoption(
+        "--reports", metavar="DIR", type=Path, default=Path("reports"), help="reports folder (default: %(default)s)"
+    )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"expected at least 1 thread, found {number}")
+    return number
+
+
+def keep_history(config: pytest.Config) -> None:
+    """Store this run, and compare it if asked to; for a conftest's `pytest_configure`, before pytest-benchmark's own.
+
+    Sets the number of threads first, because it is part of the fingerprint.
+    """
+    option = config.option
+    if option.benchmark_disable or option.benchmark_skip or option.collectonly:
+        return
+    import torch
+
+    from pricebench.machine import this_machine
+
+    if option.threads:
+        torch.set_num_threads(option.threads)
+    fingerprint = this_machine(option.device)
+    folder: Path = config.rootpath / option.reports / "history" / fingerprint.digest
+    kept = _Kept(fingerprint=fingerprint, folder=folder, meter=LoadMeter())
+    config.stash[_kept_key] = kept
+    option.benchmark_storage = f"file://{folder.parent}"
+    option.benchmark_save_data = True
+    if not option.benchmark_save:
+        option.benchmark_save = f"{_commit(config)}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    if option.benchmark_compare:
+        kept.comparison = _choose_baseline(config, folder)
+    if not option.benchmark_verbose:
+        # Our own tables instead of one of 200 columns; --benchmark-verbose brings that back.
+        option.benchmark_quiet = True
+
+
+def note(config: pytest.Config, **facts: object) -> None:
+    """Add JSON-safe facts about the run, such as the data set, to what is stored."""
+    if _kept_key in config.stash:
+        config.stash[_kept_key].notes.update(facts)
+
+
+def _commit(config: pytest.Config) -> str:
+    info = config.hook.pytest_benchmark_generate_commit_info(config=config)
+    return str(info.get("id") or "unversioned")[:8]
+
+
+def _choose_baseline(config: pytest.Config, folder: Path) -> str:
+    """Turn `--benchmark-compare[=NUM]` into one file of this fingerprint, or drop it; says in one line which."""
+    option = config.option
+    wanted = "" if option.benchmark_compare is True else str(option.benchmark_compare)
+    runs = [run for run in stored_runs(folder) if run.name.startswith(wanted)]
+    if runs:
+        option.benchmark_compare = f"{folder.name}/{runs[-1].name}"
+        return f"compared with the stored run {runs[-1].name} of fingerprint {folder.name}"
+    judged = ", so --benchmark-compare-fail has nothing to judge" if option.benchmark_compare_fail else ""
+    option.benchmark_compare, option.benchmark_compare_fail = None, []
+    missing = f"no stored run {wanted}".rstrip()
+    return f"nothing to compare with: {missing} of fingerprint {folder.name}{judged}; this run is measured and stored"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let pytest-benchmark name the folder by fingerprint: its own key leaves CPU, torch and threads out."""
+    if _kept_key in session.config.stash:
+        # The only way in: no option and no hook sets it.
+        storage = session.config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001
+        storage.default_machine_id = session.config.stash[_kept_key].fingerprint.digest
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say where the numbers will belong."""
+    if _kept_key not in config.stash:
+        return []
+    kept = config.stash[_kept_key]
+    facts = kept.fingerprint
+    header = (
+        f"fingerprint: {facts.digest} ({facts.cpu}, {facts.logical_cores} cores, {facts.system}, "
+        f"Python {facts.python}, torch {facts.torch}, {facts.blas}, {facts.threads} threads, {facts.device})"
+    )
+    return [header, *([f"history: {kept.comparison}"] if kept.comparison else [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """Keep what two comparable runs share, and add the fingerprint with its facts."""
+    if _kept_key not in config.stash:
+        return
+    for name in _VOLATILE:
+        machine_info.pop(name, None)
+    for name in _VOLATILE_CPU:
+        machine_info["cpu"].pop(name, None)
+    fingerprint = config.stash[_kept_key].fingerprint
+    machine_info["fingerprint"] = fingerprint.digest
+    machine_info["facts"] = asdict(fingerprint)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add what travels with the numbers: the data set and the warnings."""
+    if _kept_key not in config.stash:
+        return
+    kept = config.stash[_kept_key]
+    kept.warnings = kept.meter.warnings()
+    if output_json["commit_info"].get("dirty"):
+        kept.warnings.append("dirty tree: the commit does not hold all of the code that ran")
+    output_json["pricebench"] = {"schema": _SCHEMA, **kept.notes, "warnings": kept.warnings}
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_benchmark_group_stats(
+    config: pytest.Config | None, benchmarks: list[dict[str, Any]]
+) -> Generator[None, object, object]:
+    """Keep the results for the summary; pytest-benchmark's own grouping goes on unchanged."""
+    if config is not None and _kept_key in config.stash:
+        measured = [Benchmark.from_json(entry) for entry in benchmarks if entry["path"] is None]
+        stored = {entry["fullname"]: entry["median"] for entry in benchmarks if entry["path"] is not None}
+        config.stash[_kept_key].groups = side_by_side(measured, stored)
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Print a table per group, then what must be known to read them."""
+    kept = config.stash.get(_kept_key, None)
+    if kept is None or not kept.groups:
+        return
+    text = io.StringIO()
+    width, is_color = max(100, shutil.get_terminal_size().columns), terminalreporter.hasmarkup
+    console = Console(file=text, width=width, force_terminal=is_color, no_color=not is_color)
+    for group in kept.groups:
+        console.print(_as_table(group))
+    terminalreporter.ensure_newline()
+    terminalreporter.write(text.getvalue())
+    terminalreporter.write_line("median per call; '/ x' is the ratio to x; 'single' is one event, without spread")
+    if kept.comparison:
+        terminalreporter.write_line(kept.comparison)
+    for warning in kept.warnings:
+        terminalreporter.write_line(f"warning: {warning}")
+    runs = stored_runs(kept.folder)
+    if runs:
+        terminalreporter.write_line(f"stored: {_relative(runs[-1], config.rootpath)}")
+
+
+def _as_table(group: Group) -> Table:
+    rows = [cells(row, group.reference) for row in group.rows]
+    titles = list(dict.fromkeys(title for row in rows for title in row))
+    table = Table(title=group.title, title_justify="left", title_style="bold")
+    for title in titles:
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row.get(title, "-") for title in titles))
+    return table
+
+
+def _relative(path: Path, root: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path

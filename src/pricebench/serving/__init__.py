@@ -1,0 +1,16 @@
+"""The trained model at work: one house, a file of any size, or a file that C++ loads."""
+
+from pricebench.serving.bulk import PRICE_COLUMN, BulkReport, price_file
+from pricebench.serving.export import EXPORTERS, export
+from pricebench.serving.predictor import FAMILIAR_SD, Predictor, Pricer
+
+__all__ = [
+    "EXPORTERS",
+    "FAMILIAR_SD",
+    "PRICE_COLUMN",
+    "BulkReport",
+    "Predictor",
+    "Pricer",
+    "export",
+    "price_file",
+]

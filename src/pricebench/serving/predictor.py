@@ -1,0 +1,127 @@
+"""Raw features in, dollars out: normalise -> model -> denormalise, in any execution mode.
+
+Shapes: N rows, F features in canonical order and units.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pricebench.artifacts import Artifacts
+from pricebench.data import FEATURES
+from pricebench.errors import ArtifactError
+from pricebench.model import MLP
+from pricebench.modes import mode_named
+from pricebench.normalization import TrainingStats, ZScore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAMILIAR_SD = 4.0
+CHUNK_ROWS = 2048
+
+
+class Pricer(nn.Module):
+    """The whole computation as one module: what is exported, and what every mode prepares."""
+
+    features: ZScore
+    model: MLP
+    price: ZScore
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        super().__init__()
+        self.features = artifacts.stats.features
+        self.model = artifacts.model
+        self.price = artifacts.stats.price
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map raw features to float32 dollars, `(N, F)` to `(N, 1)`."""
+        return self.price.denormalize(self.model(self.features.normalize(x)))
+
+
+class Predictor:
+    """A trained model that prices houses.
+
+    Any number of rows is run in chunks of one fixed shape, the last one padded: a mode that compiles per shape compiles
+    once for single houses and once for everything else.
+
+    Attributes:
+        stats: Statistics of the training data.
+    """
+
+    def __init__(self, artifacts: Artifacts, *, mode: str = "eager") -> None:
+        if artifacts.stats.feature_names != FEATURES:
+            raise ArtifactError(
+                f"expected a model of {', '.join(FEATURES)}, found one of {', '.join(artifacts.stats.feature_names)}. "
+                "Train again: pricebench train."
+            )
+        self.stats: TrainingStats = artifacts.stats
+        example = torch.zeros(1, len(FEATURES), dtype=torch.float64)
+        self._forward = mode_named(mode).prepare_inference(Pricer(artifacts), example)
+
+    @classmethod
+    def load(cls, folder: Path, *, mode: str = "eager") -> Predictor:
+        """Read a folder that `pricebench train` wrote.
+
+        Raises:
+            ArtifactError: The folder holds no model, or not a whole one.
+            ModeError: The mode is unknown or cannot run here.
+        """
+        return cls(Artifacts.load(folder), mode=mode)
+
+    def predict(self, features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """Price houses, `(N, F)` to `(N,)` dollars; a row with a NaN is priced NaN.
+
+        Args:
+            features: An array with the columns of `FEATURES`, or a frame that has them.
+
+        Raises:
+            ValueError: Wrong shape, or a column is missing.
+        """
+        x_NF = torch.from_numpy(_as_array(features))
+        if len(x_NF) == 1:
+            priced = [self._forward(x_NF)]
+        else:
+            priced = [self._price_chunk(chunk) for chunk in torch.split(x_NF, CHUNK_ROWS)]
+        price_N: NDArray[np.float64] = torch.cat([*priced, torch.empty(0, 1)]).double().numpy()[:, 0]
+        return price_N
+
+    def _price_chunk(self, x_NF: Tensor) -> Tensor:
+        num_missing = CHUNK_ROWS - len(x_NF)
+        return self._forward(nn.functional.pad(x_NF, (0, 0, 0, num_missing)))[: len(x_NF)]
+
+    def distance_sd(self, features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+        """How far each value is from the training mean, `(N, F)`, in training standard deviations."""
+        mean_F, std_F = self.stats.features.mean.numpy(), self.stats.features.std.numpy()
+        distance_NF: NDArray[np.float64] = np.abs((_as_array(features) - mean_F) / std_F)
+        return distance_NF
+
+    def warnings_for(self, house: NDArray[np.float64]) -> list[str]:
+        """A sentence per feature of one house, `(F,)`, that lies beyond what training saw."""
+        mean_F, std_F = self.stats.features.mean.numpy(), self.stats.features.std.numpy()
+        distance_F = self.distance_sd(house[None, :])[0]
+        return [
+            f"{name} is {value:g}, {distance:.1f} standard deviations from the training mean of {mean:.6g} "
+            f"(familiar: {max(0.0, mean - FAMILIAR_SD * std):.6g} to {mean + FAMILIAR_SD * std:.6g}); "
+            "the price is an extrapolation."
+            for name, value, distance, mean, std in zip(FEATURES, house, distance_F, mean_F, std_F, strict=True)
+            if distance > FAMILIAR_SD
+        ]
+
+
+def _as_array(features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
+    if not isinstance(features, np.ndarray):
+        missing = [name for name in FEATURES if name not in features.columns]
+        if missing:
+            raise ValueError(f"the frame lacks {', '.join(missing)}; expected the columns {', '.join(FEATURES)}.")
+        features = features[list(FEATURES)].to_numpy()
+    array = np.ascontiguousarray(features, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != len(FEATURES):
+        raise ValueError(f"expected houses as (N, {len(FEATURES)}), found shape {array.shape}.")
+    return array

@@ -1,0 +1,331 @@
+"""A whole training: split, normalise, train, validate, keep the best, stop early, resume.
+
+Bit for bit reproducible on one machine with one thread count: every random choice comes from the config's seeds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pricebench.artifacts import Artifacts
+from pricebench.data import FEATURES, Dataset, train_test_split
+from pricebench.errors import ArtifactError, DataError
+from pricebench.model import MLP, MLPConfig, model_digest
+from pricebench.modes import mode_named
+from pricebench.normalization import TrainingStats, ZScore
+from pricebench.tensorfile import load_record, save_record
+from pricebench.training.config import TrainingConfig
+from pricebench.training.loop import EpochFeed, TrainStep
+from pricebench.training.metrics import linear_regression_score, score
+from pricebench.units import Second
+
+_FORMAT = "pricebench.checkpoint"
+_VERSION = 1
+_CHECKPOINT_EVERY = 10  # validations; a kill loses at most these
+
+
+class Progress(Protocol):
+    """Told after every step."""
+
+    def __call__(self, *, step: int, num_steps: int, best_r2: float | None) -> None:
+        """`best_r2` is the best validation R² so far, None before the first validation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a training leaves.
+
+    Attributes:
+        artifacts: Best weights with their statistics.
+        metrics: Content of `metrics.json`.
+        is_interrupted: Whether it was stopped from outside.
+    """
+
+    artifacts: Artifacts
+    metrics: dict[str, Any]
+    is_interrupted: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    """What a checkpoint holds beside weights and optimiser: where the training stands."""
+
+    step: int = 0
+    epoch: int = 0
+    step_in_epoch: int = 0
+    lowest_loss: float = float("inf")
+    kept_loss: float = float("inf")
+    kept_step: int = 0
+    stale: int = 0  # validations since the kept weights
+    num_validations: int = 0
+    seconds: Second = 0.0
+    epoch_seconds: list[Second] = field(default_factory=list)
+
+
+def train(
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    clock: Callable[[], Second] = time.perf_counter,
+) -> TrainingResult:
+    """Train on a data set and score on its held-out rows.
+
+    Args:
+        dataset: Houses with prices.
+        config: How to train.
+        checkpoint: Where to leave what `resume` needs; removed when the training ends by itself.
+        resume: Continue from `checkpoint`; the result is that of an uninterrupted training, to the bit.
+        progress: Told after every step.
+        should_stop: Asked after every step; True ends the training with the best weights so far.
+        clock: Seconds, for rows/s.
+
+    Raises:
+        DataError: Too few rows, or a column without spread.
+        ModeError: The mode cannot run here.
+        ArtifactError: There is nothing to resume, or it belongs to another training.
+    """
+    return _Trainer(dataset, config, checkpoint=checkpoint, clock=clock).run(
+        resume=resume, progress=progress, should_stop=should_stop
+    )
+
+
+class _Trainer:
+    def __init__(
+        self, dataset: Dataset, config: TrainingConfig, *, checkpoint: Path | None, clock: Callable[[], Second]
+    ) -> None:
+        self._config = config
+        self._checkpoint = checkpoint
+        self._clock = clock
+        self._dataset = dataset
+        self._data_digest = dataset.digest()
+        try:
+            kept, self._test = train_test_split(dataset, test_size=config.test_size, seed=config.split_seed)
+            self._train, validation = train_test_split(kept, test_size=config.validation_size, seed=config.seed)
+            self._features = ZScore.fit(self._train.features_NF, FEATURES)
+            self._price = ZScore.fit(self._train.price_N[:, None], ("price",))
+        except ValueError as error:
+            raise DataError(f"{dataset.name}: cannot be trained on: {error}") from error
+
+        x_NF, z_N1 = self._normalized(self._train)
+        self._validation = self._normalized(validation)
+        self._lowest_error_N = torch.full((validation.num_rows,), float("inf"), dtype=torch.float64)
+        self._model = MLP(MLPConfig(num_features=len(FEATURES)), seed=config.seed)
+        self._averaged = AveragedModel(self._model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))  # type: ignore[no-untyped-call]
+        self._kept = self._weights()
+        self._feed = EpochFeed(x_NF, z_N1, batch_rows=config.batch_rows, drop_last=config.drop_last, seed=config.seed)
+        self._take_step = TrainStep(
+            mode_named(config.mode).prepare_training(self._model, x_NF[: self._feed.batch_rows]),
+            self._model,
+        )
+        per_epoch = self._feed.steps_per_epoch
+        self._num_epochs = config.epochs or -(-config.steps // per_epoch)
+        self._num_steps = self._num_epochs * per_epoch
+        self._epochs_per_validation = -(-config.evaluate_every // per_epoch)
+        self._state = _State()
+
+    def _normalized(self, dataset: Dataset) -> tuple[Tensor, Tensor]:
+        return (
+            self._features.normalize(torch.from_numpy(dataset.features_NF)).contiguous(),
+            self._price.normalize(torch.from_numpy(dataset.price_N[:, None])),
+        )
+
+    def run(self, *, resume: bool, progress: Progress | None, should_stop: Callable[[], bool]) -> TrainingResult:
+        if resume:
+            self._restore()
+        state = self._state
+        is_interrupted = False
+        while state.epoch < self._num_epochs and state.stale < self._config.patience and not is_interrupted:
+            is_interrupted = self._run_epoch(progress, should_stop)
+            if not is_interrupted and state.epoch % self._epochs_per_validation == 0:
+                self._validate()
+                if self._checkpoint and state.num_validations % _CHECKPOINT_EVERY == 0:
+                    self._save_checkpoint()
+        if self._checkpoint and is_interrupted:
+            self._save_checkpoint()
+        # The last epochs, or an interrupt before the first validation.
+        if state.kept_step < state.step and state.stale < self._config.patience:
+            self._validate()
+        if not np.isfinite(state.kept_loss):
+            raise DataError(
+                f"{self._dataset.name}: training diverged, the loss is not finite. Lower the learning rate "
+                f"(now {self._config.learning_rate:g}) or look for absurd values."
+            )
+        if self._checkpoint and not is_interrupted:
+            self._checkpoint.unlink(missing_ok=True)
+        return self._result(is_interrupted=is_interrupted)
+
+    def _run_epoch(self, progress: Progress | None, should_stop: Callable[[], bool]) -> bool:
+        """Run the rest of the current epoch; True if it was interrupted."""
+        state = self._state
+        started = self._clock()
+        epoch_state = self._feed.generator.get_state()
+        for x_BF, z_B1 in self._feed.epoch(skip=state.step_in_epoch):
+            progress_now = (state.step + 1) / self._num_steps
+            self._take_step.set_rates(
+                learning_rate=self._config.learning_rate_at(progress_now),
+                weight_decay=self._config.prior_at(progress_now) / self._train.num_rows,
+            )
+            self._take_step(x_BF, z_B1)
+            self._averaged.update_parameters(self._model)
+            state.step += 1
+            state.step_in_epoch += 1
+            if progress:
+                progress(step=state.step, num_steps=self._num_steps, best_r2=self._best_r2())
+            if should_stop():
+                # Rewound: a resumed epoch draws the same shuffle and skips what is done.
+                self._feed.generator.set_state(epoch_state)
+                state.seconds += self._clock() - started
+                return True
+        state.epoch += 1
+        state.step_in_epoch = 0
+        elapsed = self._clock() - started
+        state.seconds += elapsed
+        state.epoch_seconds.append(elapsed)
+        return False
+
+    def _validate(self) -> None:
+        """Keep these weights, unless validation can tell that they are worse than the best seen.
+
+        Later weights have seen more of the schedule. A few hundred validation rows order two good models by luck, so
+        the earlier ones win only if their squared errors are smaller by two standard errors of the paired difference.
+        """
+        x_NF, z_N1 = self._validation
+        state = self._state
+        with torch.no_grad():
+            error_N = (self._averaged.module(x_NF) - z_N1).double().square()[:, 0]
+        loss = float(error_N.mean())
+        state.num_validations += 1
+        if loss < state.lowest_loss:
+            state.lowest_loss = loss
+            self._lowest_error_N = error_N
+        excess_N = error_N - self._lowest_error_N
+        if float(excess_N.mean()) <= 2.0 * float(excess_N.std()) / len(excess_N) ** 0.5:
+            state.kept_loss, state.kept_step, state.stale = loss, state.step, 0
+            self._kept = self._weights()
+        else:
+            state.stale += 1
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self._averaged.module.state_dict().items()}
+
+    def _best_r2(self) -> float | None:
+        if not np.isfinite(self._state.kept_loss):
+            return None
+        z_N1 = self._validation[1]
+        return 1.0 - self._state.kept_loss / float(z_N1.var(correction=0))
+
+    # ---- checkpoint ------------------------------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, Any]:
+        return {"config": asdict(self._config), "data_digest": self._data_digest}
+
+    def _save_checkpoint(self) -> None:
+        assert self._checkpoint is not None
+        content = {
+            **self._identity(),
+            "state": asdict(self._state),
+            "model": self._model.state_dict(),
+            "averaged": self._averaged.state_dict(),
+            "kept": self._kept,
+            "lowest_error": self._lowest_error_N,
+            "optimizer": self._take_step.optimizer.state_dict(),
+            "generator": self._feed.generator.get_state(),
+        }
+        save_record(self._checkpoint, _FORMAT, _VERSION, content)
+
+    def _restore(self) -> None:
+        if self._checkpoint is None or not self._checkpoint.is_file():
+            raise ArtifactError(
+                f"{self._checkpoint}: expected a checkpoint to resume, found none. Train without --resume."
+            )
+        record = load_record(self._checkpoint, _FORMAT, _VERSION)
+        try:
+            for key, wanted in self._identity().items():
+                if record[key] != wanted:
+                    raise ArtifactError(f"{self._checkpoint}: {_difference(key, record[key], wanted)}")
+            self._model.load_state_dict(record["model"])
+            self._averaged.load_state_dict(record["averaged"])
+            self._take_step.optimizer.load_state_dict(record["optimizer"])
+            self._feed.generator.set_state(record["generator"])
+            self._kept = record["kept"]
+            self._lowest_error_N = record["lowest_error"]
+            self._state = _State(**record["state"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArtifactError(
+                f"{self._checkpoint}: expected a whole checkpoint, found one that lacks parts. Train without --resume."
+            ) from error
+
+    # ---- result ----------------------------------------------------------------------------------------------------
+
+    def _result(self, *, is_interrupted: bool) -> TrainingResult:
+        state, config = self._state, self._config
+        model = MLP(self._model.config)
+        model.load_state_dict(self._kept)
+        model.eval()
+        stats = TrainingStats(
+            feature_names=FEATURES,
+            features=self._features,
+            price=self._price,
+            num_rows=self._train.num_rows,
+            data_digest=self._data_digest,
+            model_digest=model_digest(model),
+        )
+        with torch.inference_mode():
+            predicted = self._price.denormalize(model(self._normalized(self._test)[0])).double().numpy()[:, 0]
+        own = score(self._test.price_N, predicted)
+        linear = linear_regression_score(self._train_and_validation(), self._test)
+        is_early = state.epoch < self._num_epochs
+        metrics = {
+            **asdict(own),
+            **{f"linear_{name}": value for name, value in asdict(linear).items()},
+            "data": self._dataset.name,
+            "data_digest": self._data_digest,
+            "num_dropped": self._dataset.num_dropped,
+            "num_train": self._train.num_rows,
+            "num_validation": len(self._validation[0]),
+            "num_test": self._test.num_rows,
+            "stopped": "interrupted" if is_interrupted else "early" if is_early else "finished",
+            "epochs": state.epoch,
+            "steps": state.step,
+            "best_step": state.kept_step,
+            "seconds": state.seconds,
+            "first_epoch_seconds": state.epoch_seconds[0] if state.epoch_seconds else None,
+            "later_epoch_seconds": median(state.epoch_seconds[1:]) if len(state.epoch_seconds) > 1 else None,
+            "rows_per_second": self._rows_trained() / state.seconds if state.seconds > 0 else None,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "config": asdict(config),
+        }
+        return TrainingResult(
+            artifacts=Artifacts(model=model, stats=stats), metrics=metrics, is_interrupted=is_interrupted
+        )
+
+    def _train_and_validation(self) -> Dataset:
+        """The linear baseline has nothing to choose, so it may fit on the validation rows too."""
+        kept, _ = train_test_split(self._dataset, test_size=self._config.test_size, seed=self._config.split_seed)
+        return kept
+
+    def _rows_trained(self) -> int:
+        return self._state.epoch * self._feed.rows_per_epoch + self._state.step_in_epoch * self._feed.batch_rows
+
+
+def _difference(key: str, found: Any, wanted: Any) -> str:
+    if key == "data_digest":
+        return "the checkpoint belongs to other data. Give that data, or train without --resume."
+    names = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
+    shown = ", ".join(f"{name}={found.get(name)!r}" for name in names) if isinstance(found, dict) else repr(found)
+    return f"the checkpoint was made with {shown}. Give the same options, or train without --resume."
