@@ -157,7 +157,7 @@ def _predict_house(house: dict[str, float], artifacts: Path, mode: str, *, as_js
 
     values = np.array([house[name] for name in FEATURES])
     for quantity, value in zip(QUANTITIES, values, strict=False):
-        if not np.isfinite(value) or quantity.is_wrong(np.array([value]))[0]:
+        if not np.isfinite(value) or quantity.first_wrong(np.array([value])) is not None:
             raise typer.BadParameter(f"--{_flag(quantity.name)} is {value:g}, expected {quantity.expectation}.")
     predictor = Predictor.load(artifacts, mode=mode)
     price = float(predictor.predict(values[None, :])[0])

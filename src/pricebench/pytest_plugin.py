@@ -73,7 +73,7 @@ def keep_history(config: pytest.Config) -> None:
     Sets the number of threads first, because it is part of the fingerprint.
     """
     option = config.option
-    if option.benchmark_disable or option.benchmark_skip or option.collectonly:
+    if option.collectonly:
         return
     import torch
 
@@ -81,6 +81,8 @@ def keep_history(config: pytest.Config) -> None:
 
     if option.threads:
         torch.set_num_threads(option.threads)
+    if option.benchmark_disable or option.benchmark_skip:
+        return
     fingerprint = this_machine(option.device)
     folder: Path = config.rootpath / option.reports / "history" / fingerprint.digest
     kept = _Kept(fingerprint=fingerprint, folder=folder, meter=LoadMeter())
@@ -113,7 +115,7 @@ def _choose_baseline(config: pytest.Config, folder: Path) -> str:
     wanted = "" if option.benchmark_compare is True else str(option.benchmark_compare)
     runs = [run for run in stored_runs(folder) if run.name.startswith(wanted)]
     if runs:
-        option.benchmark_compare = f"{folder.name}/{runs[-1].name}"
+        option.benchmark_compare = f"{folder.name}/{runs[-1].stem}"
         return f"compared with the stored run {runs[-1].name} of fingerprint {folder.name}"
     judged = ", so --benchmark-compare-fail has nothing to judge" if option.benchmark_compare_fail else ""
     option.benchmark_compare, option.benchmark_compare_fail = None, []

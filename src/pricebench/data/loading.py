@@ -11,7 +11,7 @@ import csv
 import io
 import mmap
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pricebench.data.dataset import Dataset
-from pricebench.data.schema import CANONICAL, FEATURES, HEADERS, QUANTITIES, TARGET, Column, Header, Quantity
+from pricebench.data.schema import CANONICAL, HEADERS, QUANTITIES, Block, Column, Header
 from pricebench.errors import DataError
 
 # What other tools write for "no value"; pandas and R write most of these.
@@ -60,34 +60,33 @@ def load_dataset(path: Path | str) -> Dataset:
     path = Path(path)
     source = _open(path)
     header = _recognise(path, source.column_names, is_target_needed=True)
-    columns = source.read_numbers((*header.feature_columns, header.target_column))
-    features = header.features(columns)
-    values = {**features, TARGET: columns[header.target_column] * header.price_unit}
+    names = (*header.feature_columns, header.target_column)
+    columns_CN = source.read_numbers(names)
+    features_FN = header.features(columns_CN[:-1])
+    price_N = columns_CN[-1]
+    price_N *= header.price_unit
 
-    for quantity in QUANTITIES:
-        _require_within_limits(path, header, quantity, values[quantity.name], columns, first_row=1)
-    num_rows = len(values[TARGET])
-    table = np.empty((len(FEATURES) + 1, num_rows))
-    for row, quantity in zip(table, QUANTITIES, strict=True):
-        row[:] = values[quantity.name]
-    # One pass instead of six masks: a sum is NaN where any term is.
-    is_complete = ~np.isnan(table.sum(axis=0))
-    num_complete = int(np.count_nonzero(is_complete))
+    table = (*features_FN, price_N)
+    _require_within_limits(path, dict(zip(names, columns_CN, strict=True)), table, first_row=1)
+    num_rows = num_complete = len(price_N)
+    # One pass per column instead of a mask: the smallest value is NaN where any is.
+    if any(np.isnan(column.min(initial=0.0)) for column in table):
+        is_complete = ~np.isnan(features_FN.sum(axis=0) + price_N)
+        features_FN, price_N = features_FN[:, is_complete], price_N[is_complete]
+        num_complete = len(price_N)
     if num_complete == 0:
         found = "none" if num_rows == 0 else f"{num_rows} rows, each with a missing value"
         raise DataError(f"{path.name}: expected rows of houses below the header, found {found}. Give a file with data.")
-    if num_complete < num_rows:
-        table = table[:, is_complete]
     return Dataset(
         name=path.name,
         header=header.name,
-        features_NF=table[:-1].T,
-        price_N=table[-1],
+        features_NF=features_FN.T,
+        price_N=price_N,
         num_dropped=num_rows - num_complete,
     )
 
 
-def stream_features(path: Path | str, *, batch_bytes: int = 1 << 22) -> Iterator[FeatureBatch]:
+def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator[FeatureBatch]:
     """Read the features of a file of any size batch by batch, in bounded memory; a price column is not needed.
 
     Args:
@@ -102,13 +101,12 @@ def stream_features(path: Path | str, *, batch_bytes: int = 1 << 22) -> Iterator
     header = _recognise(path, source.column_names, is_target_needed=False)
     first_row = 1
     for batch in source.stream(batch_bytes):
-        columns = {
-            name: _numbers_from_text(path, name, batch.column(name), first_row) for name in header.feature_columns
-        }
-        features = header.features(columns)
-        for quantity in QUANTITIES[:-1]:
-            _require_within_limits(path, header, quantity, features[quantity.name], columns, first_row=first_row)
-        features_NF = np.column_stack([features[name] for name in FEATURES])
+        columns_CN = np.stack([_numbers(path, name, batch.column(name), first_row) for name in header.feature_columns])
+        features_FN = header.features(columns_CN)
+        _require_within_limits(
+            path, dict(zip(header.feature_columns, columns_CN, strict=True)), features_FN, first_row=first_row
+        )
+        features_NF = np.ascontiguousarray(features_FN.T)
         features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
         yield FeatureBatch(first_row=first_row, table=batch, features_NF=features_NF)
         first_row += batch.num_rows
@@ -146,20 +144,19 @@ def _recognise(path: Path, found: Sequence[str], *, is_target_needed: bool) -> H
 
 
 def _require_within_limits(
-    path: Path, header: Header, quantity: Quantity, values: Column, columns: dict[str, Column], *, first_row: int
+    path: Path, source: Mapping[str, Column], table: Iterable[Column], *, first_row: int
 ) -> None:
-    is_wrong = quantity.is_wrong(values)
-    if not is_wrong.any():
-        return
-    index = int(np.argmax(is_wrong))
-    source = ""
-    if quantity.name not in columns:
-        involved = [name for name in columns if name in header.feature_columns or name == header.target_column]
-        source = f" (from {', '.join(f'{name}={columns[name][index]:g}' for name in involved)})"
-    raise DataError(
-        f"{path.name}, row {first_row + index}: {quantity.name} is {values[index]:g}{source}, "
-        f"expected a finite number {quantity.expectation}. {_MEND}"
-    )
+    """Check features, and the price if it is there; `source` are the columns that they were made of."""
+    for quantity, values in zip(QUANTITIES, table, strict=False):
+        index = quantity.first_wrong(values)
+        if index is None:
+            continue
+        made_of = ", ".join(f"{name}={column[index]:g}" for name, column in source.items())
+        origin = "" if quantity.name in source else f" (from {made_of})"
+        raise DataError(
+            f"{path.name}, row {first_row + index}: {quantity.name} is {values[index]:g}{origin}, "
+            f"expected a finite number {quantity.expectation}. {_MEND}"
+        )
 
 
 # ---- the two kinds of file -----------------------------------------------------------------------------------------
@@ -191,12 +188,12 @@ class _ParquetSource:
             raise self._broken(error) from error
         self.column_names: list[str] = self._schema.names
 
-    def read_numbers(self, names: Sequence[str]) -> dict[str, Column]:
+    def read_numbers(self, names: Sequence[str]) -> Block:
         try:
             table = pq.read_table(self._path, columns=list(names))
         except (pa.ArrowInvalid, OSError) as error:
             raise self._broken(error) from error
-        return {name: _numbers_from_arrow(self._path, name, table.column(name), first_row=1) for name in names}
+        return np.stack([_numbers(self._path, name, table.column(name), first_row=1) for name in names])
 
     def stream(self, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         batch_rows = max(1, batch_bytes // (8 * max(1, len(self.column_names))))
@@ -217,25 +214,25 @@ class _CsvSource:
     def __init__(self, path: Path, head: bytes) -> None:
         self._path = path
         self.column_names = _csv_header(path, head)
-        # Cells that hold newlines cost parallelism, and can only stand in quotes: look for one quote first.
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            self._parse = pacsv.ParseOptions(newlines_in_values=content.find(b'"') >= 0)
 
-    def read_numbers(self, names: Sequence[str]) -> dict[str, Column]:
+    def read_numbers(self, names: Sequence[str]) -> Block:
         convert = pacsv.ConvertOptions(
             include_columns=list(names), column_types=dict.fromkeys(names, pa.float64()), null_values=list(MISSING)
         )
         try:
-            # Larger blocks than the 1 MiB default: fewer chunks to join.
-            table = pacsv.read_csv(
-                self._path,
-                read_options=pacsv.ReadOptions(block_size=1 << 22),
-                parse_options=self._parse,
-                convert_options=convert,
-            )
+            # Cells that hold newlines cost parallelism, and can only stand in quotes.
+            parse = pacsv.ParseOptions(newlines_in_values=self._has_quotes())
+            table = pacsv.read_csv(self._path, parse_options=parse, convert_options=convert)
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             self._explain(names, error)
-        return {name: table.column(name).to_numpy() for name in names}
+        block = np.empty((len(names), table.num_rows))
+        for row, name in zip(block, names, strict=True):
+            start = 0
+            # Chunk by chunk into its place: the column as one array first would be a copy more.
+            for chunk in table.column(name).chunks:
+                row[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+                start += len(chunk)
+        return block
 
     def stream(self, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         options = pacsv.ConvertOptions(
@@ -245,12 +242,17 @@ class _CsvSource:
             reader = pacsv.open_csv(
                 self._path,
                 read_options=pacsv.ReadOptions(block_size=batch_bytes),
-                parse_options=self._parse,
+                parse_options=pacsv.ParseOptions(newlines_in_values=True),
                 convert_options=options,
             )
             yield from reader
         except pa.ArrowInvalid as error:
             self._explain([], error)
+
+    def _has_quotes(self) -> bool:
+        """Whether a quote stands anywhere below the first line."""
+        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b'"', content.find(b"\n")) >= 0
 
     def _explain(self, names: Sequence[str], error: Exception) -> None:
         """Read the file again as text, slowly, and raise the error that names what the fast reader stumbled on."""
@@ -327,33 +329,33 @@ def _csv_header(path: Path, head: bytes) -> list[str]:
 # ---- cells ---------------------------------------------------------------------------------------------------------
 
 
-def _numbers_from_arrow(path: Path, name: str, values: pa.ChunkedArray | pa.Array, first_row: int) -> Column:
+def _numbers(path: Path, name: str, values: pa.ChunkedArray | pa.Array, first_row: int) -> Column:
+    """A column of numbers or text as float64; a missing value is NaN."""
     kind = values.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _numbers_from_text(path, name, values, first_row)
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        values = _parsed(path, name, values, first_row)
+    elif not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise DataError(f"{path.name}: column {name} holds {kind}, expected numbers. Write the column as float64.")
-    # A null becomes NaN: both mean missing.
-    numbers: Column = np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    numbers: Column = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers
 
 
-def _numbers_from_text(path: Path, name: str, values: pa.ChunkedArray | pa.Array, first_row: int) -> Column:
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        return _numbers_from_arrow(path, name, values, first_row)
-    index = _first_not_a_number(values)
-    if index is not None:
-        raise _not_a_number(path, name, values[index].as_py(), first_row + index)
-    trimmed = pc.utf8_trim_whitespace(values)
-    is_missing = pc.is_in(trimmed, value_set=pa.array(MISSING, trimmed.type))
-    present = pc.if_else(is_missing, pa.scalar(None, trimmed.type), trimmed)
-    return _numbers_from_arrow(path, name, present.cast(pa.float64()), first_row)
+def _parsed(path: Path, name: str, values: pa.ChunkedArray | pa.Array, first_row: int) -> pa.ChunkedArray | pa.Array:
+    try:
+        return values.cast(pa.float64())
+    except pa.ArrowInvalid:
+        index = _first_not_a_number(values)
+        if index is not None:
+            raise _not_a_number(path, name, values[index].as_py(), first_row + index) from None
+    is_missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
+    return pc.if_else(is_missing, pa.scalar(None, values.type), values).cast(pa.float64())
 
 
 def _first_not_a_number(values: pa.ChunkedArray | pa.Array) -> int | None:
     is_number = pc.match_substring_regex(values, _NUMBER)
     is_missing = pc.is_in(values, value_set=pa.array(MISSING).cast(values.type))
-    index: int = pc.index(pc.fill_null(pc.or_(is_number, is_missing), value=True), value=False).as_py()
+    is_right = pc.fill_null(pc.or_(is_number, is_missing), pa.scalar(value=True))
+    index: int = pc.index(is_right, pa.scalar(value=False)).as_py()
     return None if index < 0 else index
 
 

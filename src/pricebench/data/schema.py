@@ -5,7 +5,7 @@ A *feature* is always in canonical units; a `Header` says how another source's c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Column: TypeAlias = NDArray[np.float64]
-Convert: TypeAlias = Callable[[Mapping[str, Column]], dict[str, Column]]
+Block: TypeAlias = NDArray[np.float64]  # (C, N): a row per column, so that a column is contiguous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,15 @@ class Quantity:
         """What a value must be, as it stands in an error."""
         return f"{'at least' if self.is_minimum_allowed else 'above'} {self.minimum:g} ({self.unit})"
 
-    def is_wrong(self, values: Column) -> NDArray[np.bool_]:
-        """Which values are infinite or below the limit; NaN means missing and is not wrong."""
+    def first_wrong(self, values: Column) -> int | None:
+        """Index of the first value that is infinite or below the limit; NaN means missing and is not wrong."""
+        # Two reductions answer for a clean column; only a NaN or a wrong value costs the masks.
+        low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+        if high < np.inf and (low > self.minimum or (self.is_minimum_allowed and low == self.minimum)):
+            return None
         too_small = values < self.minimum if self.is_minimum_allowed else values <= self.minimum
-        return too_small | np.isinf(values)
+        is_wrong = too_small | np.isinf(values)
+        return int(np.argmax(is_wrong)) if is_wrong.any() else None
 
 
 QUANTITIES = (
@@ -63,44 +68,35 @@ class Header:
         name: What people call it.
         feature_columns: Source columns that the features need.
         target_column: Source column that holds the price.
-        features: Source columns to the five canonical features; NaN stays NaN.
+        features: `(C, N)` source columns, in the order of `feature_columns`, to the `(5, N)` features; NaN stays NaN.
         price_unit: Dollars per unit of the target column.
     """
 
     name: str
     feature_columns: tuple[str, ...]
     target_column: str
-    features: Convert
+    features: Callable[[Block], Block]
     price_unit: float = 1.0
 
 
-def _renamed(source: tuple[str, ...]) -> Convert:
-    return lambda columns: {name: columns[column] for name, column in zip(FEATURES, source, strict=True)}
+def _as_they_are(columns_CN: Block) -> Block:
+    return columns_CN
 
 
-def _per_household(columns: Mapping[str, Column]) -> dict[str, Column]:
+def _per_household(columns_CN: Block) -> Block:
     # A missing total_bedrooms stays missing. Filling it with the column's median and then dividing by this row's
     # households makes ratios that no house has, and halves the held-out R² of a linear fit.
+    income, house_age, rooms, bedrooms, population, households = columns_CN
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            "income": columns["median_income"] * 10_000.0,
-            "house_age": columns["housing_median_age"],
-            "rooms": columns["total_rooms"] / columns["households"],
-            "bedrooms": columns["total_bedrooms"] / columns["households"],
-            "population": columns["population"],
-        }
+        return np.stack([income * _CENSUS_INCOME, house_age, rooms / households, bedrooms / households, population])
 
 
-def _scikit_learn(columns: Mapping[str, Column]) -> dict[str, Column]:
-    return {
-        "income": columns["MedInc"] * 10_000.0,
-        "house_age": columns["HouseAge"],
-        "rooms": columns["AveRooms"],
-        "bedrooms": columns["AveBedrms"],
-        "population": columns["Population"],
-    }
+def _scikit_learn(columns_CN: Block) -> Block:
+    scaled_CN: Block = columns_CN * np.array([[_CENSUS_INCOME], [1.0], [1.0], [1.0], [1.0]])
+    return scaled_CN
 
 
+_CENSUS_INCOME = 10_000.0  # USD per unit of the census's median income
 _USA = (
     "Avg. Area Income",
     "Avg. Area House Age",
@@ -108,10 +104,10 @@ _USA = (
     "Avg. Area Number of Bedrooms",
     "Area Population",
 )
-CANONICAL = Header(name="canonical", feature_columns=FEATURES, target_column=TARGET, features=_renamed(FEATURES))
+CANONICAL = Header(name="canonical", feature_columns=FEATURES, target_column=TARGET, features=_as_they_are)
 HEADERS = (
     CANONICAL,
-    Header(name="USA_Housing", feature_columns=_USA, target_column="Price", features=_renamed(_USA)),
+    Header(name="USA_Housing", feature_columns=_USA, target_column="Price", features=_as_they_are),
     Header(
         name="California (per block)",
         feature_columns=(

@@ -34,7 +34,7 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
         with deprecation_is_known():
             return torch.jit.script(module)
     # NotSupportedError and most compiler errors are RuntimeErrors; a missing source file is an OSError.
-    except (RuntimeError, OSError, TypeError) as error:
+    except (RuntimeError, OSError, TypeError, ValueError) as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModeError(
             f"torchscript cannot compile {type(module).__name__}: {reason.rstrip('.:')}. Rewrite that line or use "

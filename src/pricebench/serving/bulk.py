@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from pricebench.data import stream_features
@@ -15,6 +18,7 @@ from pricebench.errors import DataError
 from pricebench.serving.predictor import FAMILIAR_SD, Predictor
 
 PRICE_COLUMN = "predicted_price"
+_NEEDS_QUOTES = r'[",\r\n]'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +48,34 @@ def price_file(predictor: Predictor, source: Path, sink: IO[bytes]) -> BulkRepor
         DataError: A wrong cell; what was written before it is in `sink`.
     """
     num_rows = num_missing = num_unfamiliar = 0
-    writer: pacsv.CSVWriter | None = None
-    try:
-        for batch in stream_features(source):
-            if PRICE_COLUMN in batch.table.schema.names:
-                raise DataError(
-                    f"{source.name}, header: has a column '{PRICE_COLUMN}' already, the name of the result. Rename it."
-                )
-            price_N = np.round(predictor.predict(batch.features_NF), 2)
-            is_missing = np.isnan(price_N)
-            priced = batch.table.append_column(PRICE_COLUMN, pa.array(price_N, mask=is_missing))
-            if writer is None:
-                options = pacsv.WriteOptions(quoting_style="needed")
-                writer = pacsv.CSVWriter(sink, priced.schema, write_options=options)
-            writer.write(priced)
-            num_rows += batch.table.num_rows
-            num_missing += int(is_missing.sum())
-            num_unfamiliar += int((predictor.distance_sd(batch.features_NF) > FAMILIAR_SD).any(axis=1).sum())
-    finally:
-        if writer is not None:
-            writer.close()
+    for batch in stream_features(source):
+        price_N = np.round(predictor.predict(batch.features_NF), 2)
+        is_missing = np.isnan(price_N)
+        if batch.first_row == 1:
+            _write_header(source, batch.table.schema.names, sink)
+        _write_rows(batch.table.append_column(PRICE_COLUMN, pa.array(price_N, mask=is_missing)), sink)
+        num_rows += batch.table.num_rows
+        num_missing += int(is_missing.sum())
+        num_unfamiliar += int((predictor.distance_sd(batch.features_NF) > FAMILIAR_SD).any(axis=1).sum())
     return BulkReport(num_rows=num_rows, num_missing=num_missing, num_unfamiliar=num_unfamiliar)
+
+
+def _write_header(source: Path, names: list[str], sink: IO[bytes]) -> None:
+    if PRICE_COLUMN in names:
+        raise DataError(
+            f"{source.name}, header: has a column '{PRICE_COLUMN}' already, the name of the result. Rename it."
+        )
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([*names, PRICE_COLUMN])
+    sink.write(line.getvalue().encode())
+
+
+def _write_rows(table: pa.RecordBatch, sink: IO[bytes]) -> None:
+    # Arrow's "needed" quotes every text cell; numbers that were read as text should look as they did.
+    is_plain = not any(
+        pc.any(pc.match_substring_regex(column, _NEEDS_QUOTES)).as_py()
+        for column in table.columns
+        if pa.types.is_string(column.type)
+    )
+    options = pacsv.WriteOptions(include_header=False, quoting_style="none" if is_plain else "needed")
+    pacsv.write_csv(table, sink, options)

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES
 from pricebench.errors import ArtifactError
-from pricebench.model import MLP
 from pricebench.modes import mode_named
-from pricebench.normalization import TrainingStats, ZScore
+from pricebench.normalization import TrainingStats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +29,7 @@ CHUNK_ROWS = 2048
 class Pricer(nn.Module):
     """The whole computation as one module: what is exported, and what every mode prepares."""
 
-    features: ZScore
-    model: MLP
-    price: ZScore
+    # No class-level annotations: TorchScript would read them and knows no module types.
 
     def __init__(self, artifacts: Artifacts) -> None:
         super().__init__()

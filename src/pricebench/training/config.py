@@ -33,7 +33,7 @@ class TrainingConfig:
     batch_rows: int = 2048
     drop_last: bool = True
     epochs: int | None = None
-    steps: int = 3000
+    steps: int = 1500
     learning_rate: float = 3e-3
     prior: float = 40.0
     average_decay: float = 0.99

@@ -1,0 +1,1 @@
+"""The benchmark suite: `pytest benchmarks`. A benchmark's name is a database key: it does not change."""

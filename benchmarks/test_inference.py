@@ -1,0 +1,65 @@
+"""Forward passes in steady state, and the whole way from raw features to dollars."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.cases import WARM_UP_CALLS, checked_error, describe, in_float64, synchronized
+from pricebench.artifacts import Artifacts
+from pricebench.data import Dataset
+from pricebench.modes import ExecutionMode
+from pricebench.serving import Predictor, Pricer
+from pricebench.workload import Workload
+
+
+@pytest.mark.parametrize("shape", ["full", "residual", "single"])
+def test_forward(
+    benchmark: BenchmarkFixture, mode: ExecutionMode, shape: str, workload: Workload, device: torch.device
+) -> None:
+    """One forward pass on z-scored rows."""
+    x_NF = workload.inputs(workload.shapes[shape])
+    expected = in_float64(workload.module)(x_NF.double())
+    benchmark.extra_info.update(describe(workload, mode, shape, lambda: workload.module(x_NF)))
+    forward = mode.prepare_inference(workload.module, x_NF)
+    for _ in range(WARM_UP_CALLS):
+        checked_error(forward(x_NF), expected)
+
+    output = benchmark(synchronized(lambda: forward(x_NF), device))
+
+    benchmark.extra_info["max_abs_error"] = checked_error(output, expected)
+
+
+@pytest.mark.parametrize("shape", ["full", "single"])
+def test_predict(
+    benchmark: BenchmarkFixture,
+    mode: ExecutionMode,
+    shape: str,
+    workload: Workload,
+    artifacts: Artifacts,
+    training_rows: Dataset,
+    device: torch.device,
+) -> None:
+    """Raw features to dollars: checks, normalise, model, denormalise. The error is in dollars."""
+    if device.type != "cpu":
+        pytest.skip("the predictor serves on the CPU")
+    rows = min(workload.shapes[shape], training_rows.num_rows)
+    features_NF = training_rows.features_NF[:rows]
+    pricer = in_float64(Pricer(artifacts))
+    z_NF = (torch.from_numpy(features_NF) - artifacts.stats.features.mean) / artifacts.stats.features.std
+    with torch.inference_mode():
+        z_N1 = pricer.get_submodule("model")(z_NF)
+    expected = (z_N1 * artifacts.stats.price.std + artifacts.stats.price.mean)[:, 0]
+    info = describe(workload, mode, shape, lambda: artifacts.model(workload.inputs(rows)))
+    benchmark.extra_info.update({**info, "rows": rows})
+    predictor = Predictor(artifacts, mode=mode.name)
+    # Float32 has 24 bits: a price of a million dollars is stored to 6 cents, and the z-score's error grows with the sd.
+    tolerance = 1e-5 * float(artifacts.stats.price.std)
+    for _ in range(WARM_UP_CALLS):
+        checked_error(torch.from_numpy(predictor.predict(features_NF)), expected, tolerance=tolerance)
+
+    price_N = benchmark(predictor.predict, features_NF)
+
+    error = checked_error(torch.from_numpy(price_N), expected, tolerance=tolerance)
+    benchmark.extra_info["max_abs_error"] = error

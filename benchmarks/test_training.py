@@ -1,0 +1,134 @@
+"""Training in steady state: one step per mode, and our loop against a plain `DataLoader` loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.cases import WARM_UP_CALLS, checked_error, describe, in_float64, synchronized
+from pricebench.model import MLP
+from pricebench.modes import MODES, ExecutionMode
+from pricebench.training import EpochFeed, TrainStep
+from pricebench.workload import FULL_ROWS, Workload, count_flop
+
+EPOCH_BATCHES = 10
+
+
+def gradients(module: nn.Module, loss: Tensor) -> Tensor:
+    """All gradients of a loss as one vector."""
+    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, list(module.parameters()))])
+
+
+@pytest.mark.parametrize("shape", ["full", "residual"])
+def test_train_step(
+    benchmark: BenchmarkFixture, mode: ExecutionMode, shape: str, workload: Workload, device: torch.device
+) -> None:
+    """Forward, loss, backward, Adam on one batch. Loss and gradients are checked before."""
+    x_NF, z_N1 = workload.inputs(workload.shapes[shape]), workload.targets(workload.shapes[shape])
+    reference = in_float64(workload.module)
+    expected = gradients(reference, workload.loss(reference(x_NF.double()), z_N1.double()))
+    module = copy.deepcopy(workload.module)
+    step = TrainStep(forward := mode.prepare_training(module, x_NF), module, learning_rate=1e-5)
+    for _ in range(WARM_UP_CALLS):
+        error = checked_error(gradients(module, workload.loss(forward(x_NF), z_N1)), expected)
+    eager = copy.deepcopy(workload.module)
+    benchmark.extra_info.update(
+        describe(workload, mode, shape, lambda: workload.loss(eager(x_NF), z_N1).backward()), max_abs_error=error
+    )
+
+    loss = benchmark(synchronized(lambda: step(x_NF, z_N1), device))
+
+    assert torch.isfinite(loss)
+
+
+@pytest.fixture
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Set the intra-op threads for one test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2], ids=["1", "2"], indirect=True)
+@pytest.mark.parametrize("loop", ["pricebench", "dataloader", "matmul"])
+def test_training_rows(benchmark: BenchmarkFixture, loop: str, threads: int) -> None:
+    """An eager epoch of ten full batches: our feed, the plain loop it must beat, and the matrix products alone."""
+    num_rows = EPOCH_BATCHES * FULL_ROWS
+    generator = torch.Generator().manual_seed(0)
+    x_NF = torch.randn(num_rows, 5, generator=generator)
+    z_N1 = torch.randn(num_rows, 1, generator=generator)
+    module = MLP()
+    reference = in_float64(module)
+    expected = gradients(reference, nn.functional.mse_loss(reference(x_NF[:9].double()), z_N1[:9].double()))
+    error = checked_error(gradients(module, nn.functional.mse_loss(module(x_NF[:9]), z_N1[:9])), expected)
+    epoch: Callable[[], object] = {"pricebench": _our_epoch, "dataloader": _plain_epoch, "matmul": _matmul_epoch}[loop](
+        module, x_NF, z_N1
+    )
+    benchmark.extra_info.update(
+        workload="house_prices",
+        mode=MODES[0].name,
+        shape="full",
+        rows=num_rows,
+        device="cpu",
+        dtype="float32",
+        threads=threads,
+        flop=count_flop(epoch),
+        max_abs_error=error,
+        role={"dataloader": "rival", "matmul": "floor"}.get(loop, "ours"),
+    )
+
+    benchmark.pedantic(epoch, rounds=15, warmup_rounds=2)
+
+
+def _our_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:
+    feed = EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=True, seed=0)
+    step = TrainStep(module, module, learning_rate=1e-3)
+
+    def epoch() -> None:
+        for x_BF, z_B1 in feed.epoch():
+            step(x_BF, z_B1)
+
+    return epoch
+
+
+def _plain_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:
+    loader = DataLoader(TensorDataset(x_NF, z_N1), batch_size=FULL_ROWS, shuffle=True)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+
+    def epoch() -> None:
+        for x_BF, z_B1 in loader:
+            optimizer.zero_grad()
+            nn.functional.mse_loss(module(x_BF), z_B1).backward()
+            optimizer.step()
+
+    return epoch
+
+
+def _matmul_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:  # noqa: ARG001 - the same signature
+    """Per layer the three products of a step: output, weight gradient, input gradient (none for the first layer)."""
+    layers = []
+    for name, weight in module.named_parameters():
+        if weight.ndim == 2:
+            out_features, in_features = weight.shape
+            x_BI, g_BO = torch.randn(FULL_ROWS, in_features), torch.randn(FULL_ROWS, out_features)
+            w_OI = weight.detach().clone()
+            layers.append(
+                (w_OI, x_BI, g_BO, g_BO.clone(), w_OI.clone(), None if name.startswith("hidden1") else x_BI.clone())
+            )
+
+    def epoch() -> None:
+        for _ in range(EPOCH_BATCHES):
+            for w_OI, x_BI, g_BO, y_BO, dw_OI, dx_BI in layers:
+                torch.mm(x_BI, w_OI.T, out=y_BO)
+                torch.mm(g_BO.T, x_BI, out=dw_OI)
+                if dx_BI is not None:
+                    torch.mm(g_BO, w_OI, out=dx_BI)
+
+    return epoch
