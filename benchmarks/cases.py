@@ -6,9 +6,12 @@ import copy
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pricebench.artifacts import Artifacts
 from pricebench.modes import ExecutionMode
 from pricebench.workload import Workload, compulsory_bytes, count_flop
 
@@ -31,6 +34,19 @@ def checked_error(found: Tensor, expected: Tensor, *, tolerance: float = TOLERAN
     # Not `error > tolerance`: NaN must fail too.
     assert error <= tolerance, f"differs from eager in float64 by {error:.3g}, tolerated is {tolerance:g}"
     return error
+
+
+def prices_in_float64(artifacts: Artifacts, features_NF: NDArray[np.float64]) -> Tensor:
+    """Dollars of raw features, `(N, F)` to `(N,)`, every step in float64."""
+    features, price = artifacts.stats.features, artifacts.stats.price
+    with torch.inference_mode():
+        z_N1 = in_float64(artifacts.model)((torch.from_numpy(features_NF) - features.mean) / features.std)
+        return (z_N1 * price.std + price.mean)[:, 0]
+
+
+def dollar_tolerance(artifacts: Artifacts) -> float:
+    """`TOLERANCE` of a z-score in dollars; the rounding of a price to float32, 6 cents in a million, is far below."""
+    return TOLERANCE * float(artifacts.stats.price.std)
 
 
 def synchronized(call: Callable[[], T], device: torch.device) -> Callable[[], T]:

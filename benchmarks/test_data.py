@@ -13,8 +13,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.cases import checked_error, dollar_tolerance, prices_in_float64
 from pricebench.artifacts import Artifacts
 from pricebench.data import load_dataset, make_houses
 
@@ -41,14 +43,26 @@ def _write(path: Path, num_rows: int) -> Path:
     return path
 
 
+def no_model(workload: str, path: Path) -> dict[str, object]:
+    """The `extra_info` of a case whose work is not a module's."""
+    return {
+        "workload": workload,
+        "mode": None,
+        "shape": "million",
+        "rows": NUM_ROWS,
+        "device": "cpu",
+        "dtype": "float64",
+        "threads": pa.cpu_count(),
+        "flop": None,
+        "bytes": path.stat().st_size,
+    }
+
+
 @pytest.mark.parametrize("reader", list(READERS))
 def test_load_csv(benchmark: BenchmarkFixture, reader: str, big_csv: Path) -> None:
     """Parse a million rows; ours also validates. The rivals' fastest is the reference."""
     benchmark.extra_info.update(
-        workload="load_csv",
-        rows=NUM_ROWS,
-        bytes=big_csv.stat().st_size,
-        role="ours" if reader == "pricebench" else "rival",
+        no_model("load_csv", big_csv), role="ours" if reader == "pricebench" else "rival", max_abs_error=None
     )
 
     table = benchmark.pedantic(READERS[reader], args=(big_csv,), rounds=9, warmup_rounds=2)
@@ -69,8 +83,19 @@ def test_price_csv(benchmark: BenchmarkFixture, big_csv: Path, artifacts: Artifa
 
     assert rows == NUM_ROWS
     benchmark.extra_info.update(
-        workload="price_csv", rows=NUM_ROWS, peak_rss_bytes=peak, peak_rss_bytes_of_100k_rows=small_peak
+        no_model("price_csv", big_csv) | {"mode": "eager"},
+        max_abs_error=_error_of(tmp_path, artifacts),
+        peak_rss_bytes=peak,
+        peak_rss_bytes_of_100k_rows=small_peak,
     )
+
+
+def _error_of(folder: Path, artifacts: Artifacts) -> float:
+    """Largest difference in dollars between the first priced rows and the model in float64; prices are in cents."""
+    rows = 1000
+    priced = torch.from_numpy(pd.read_csv(folder / "priced.csv", nrows=rows)["predicted_price"].to_numpy())
+    expected = prices_in_float64(artifacts, make_houses(NUM_ROWS).features_NF[:rows])
+    return checked_error(priced, expected, tolerance=0.01 + dollar_tolerance(artifacts))
 
 
 def _price(source: Path, folder: Path) -> tuple[int, int]:

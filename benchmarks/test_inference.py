@@ -6,11 +6,19 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.cases import WARM_UP_CALLS, checked_error, describe, in_float64, synchronized
+from benchmarks.cases import (
+    WARM_UP_CALLS,
+    checked_error,
+    describe,
+    dollar_tolerance,
+    in_float64,
+    prices_in_float64,
+    synchronized,
+)
 from pricebench.artifacts import Artifacts
 from pricebench.data import Dataset
 from pricebench.modes import ExecutionMode
-from pricebench.serving import Predictor, Pricer
+from pricebench.serving import Predictor
 from pricebench.workload import Workload
 
 
@@ -46,16 +54,11 @@ def test_predict(
         pytest.skip("the predictor serves on the CPU")
     rows = min(workload.shapes[shape], training_rows.num_rows)
     features_NF = training_rows.features_NF[:rows]
-    pricer = in_float64(Pricer(artifacts))
-    z_NF = (torch.from_numpy(features_NF) - artifacts.stats.features.mean) / artifacts.stats.features.std
-    with torch.inference_mode():
-        z_N1 = pricer.get_submodule("model")(z_NF)
-    expected = (z_N1 * artifacts.stats.price.std + artifacts.stats.price.mean)[:, 0]
+    expected = prices_in_float64(artifacts, features_NF)
+    tolerance = dollar_tolerance(artifacts)
     info = describe(workload, mode, shape, lambda: artifacts.model(workload.inputs(rows)))
     benchmark.extra_info.update({**info, "rows": rows})
     predictor = Predictor(artifacts, mode=mode.name)
-    # Float32 has 24 bits: a price of a million dollars is stored to 6 cents, and the z-score's error grows with the sd.
-    tolerance = 1e-5 * float(artifacts.stats.price.std)
     for _ in range(WARM_UP_CALLS):
         checked_error(torch.from_numpy(predictor.predict(features_NF)), expected, tolerance=tolerance)
 

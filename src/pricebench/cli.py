@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pricebench.errors import ExitCode, PricebenchError
+from pricebench.errors import PricebenchError
 from pricebench.units import format_dollars, format_rate
 
 INTERRUPTED = 130  # what every shell gives a program that Ctrl-C ended
@@ -38,17 +38,17 @@ ArtifactsOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", hel
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-def main() -> None:
-    """Run the command line; a known error becomes one line and its exit code."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a known error becomes one line and its exit code.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+    """
     try:
-        app()
+        app(arguments, prog_name="pricebench")
     except PricebenchError as error:
         talk.print(f"pricebench: {error}", markup=False)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough: not an error, but nothing more can be flushed either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.FINE)
 
 
 @app.command()
@@ -176,7 +176,13 @@ def _predict_file(houses: Path, artifacts: Path, mode: str, out: Path | None) ->
 
     predictor = Predictor.load(artifacts, mode=mode)
     if out is None:
-        report = price_file(predictor, houses, sys.stdout.buffer)
+        try:
+            report = price_file(predictor, houses, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Whoever reads has seen enough, as in `| head`: no error, but nothing more can be flushed either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
     else:
         with atomic_write(out) as sink:
             report = price_file(predictor, houses, sink)

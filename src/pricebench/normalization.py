@@ -7,11 +7,12 @@ standard deviations where the offset is a million times the spread.
 Shapes: N rows, F features.
 """
 
-from __future__ import annotations
+# No postponed annotations here: TorchScript reads those of ZScore, and cannot read text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -29,8 +30,9 @@ _VERSION = 1
 class ZScore(nn.Module):
     """Per-column mean and standard deviation; scriptable, traceable, and saved with whatever module holds it.
 
-    `denormalize(normalize(x))` is `x` within `2**-24 * (|x - mean| + |x|) * (1 + 2**-20)` for float32 `x`: one rounding
-    of the z-score and one of the result (unit roundoff 2**-24), as long as neither is below float32's normal range.
+    `denormalize(normalize(x))` is `x` within `2**-24 * (|x - mean| + |x|) * (1 + 2**-20) + 2**-150 * (1 + std)`: one
+    float32 rounding of the z-score and one of the result (unit roundoff 2**-24), each off by up to 2**-150 where it is
+    subnormal; `1 + 2**-20` covers the float64 arithmetic. Both must lie within float32's range, below 3.4e38.
     """
 
     mean: Tensor  # (F,) float64; a plain Tensor annotation: TorchScript reads it and knows no other
@@ -48,11 +50,12 @@ class ZScore(nn.Module):
             raise ValueError("mean and std must be finite, and std above 0.")
 
     @classmethod
-    def fit(cls, values_NF: NDArray[np.float64], names: Sequence[str]) -> ZScore:
+    def fit(cls, values_NF: NDArray[np.float64], names: Sequence[str]) -> Self:
         """Fit on `(N, F)` values, at least two rows.
 
         Raises:
-            ValueError: A single row, a NaN or infinity, or a column whose values are all equal; the column is named.
+            ValueError: A single row, a NaN or infinity, a column whose values are all equal, or so far apart or close
+                together that float64 cannot square their deviations; the column is named.
         """
         values_NF = np.asarray(values_NF, dtype=np.float64)
         if values_NF.ndim != 2 or values_NF.shape[1] != len(names):
@@ -69,10 +72,14 @@ class ZScore(nn.Module):
                 raise ValueError(
                     f"column {name} is constant ({column[0]:g}); it has no spread to divide by. Remove it."
                 )
-        mean_F = values_NF.mean(axis=0)
-        # Deviations once more: the second mean removes what rounding left in the first.
-        mean_F = mean_F + (values_NF - mean_F).mean(axis=0)
-        std_F = values_NF.std(axis=0, mean=mean_F[None, :], ddof=DDOF)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean_F = values_NF.mean(axis=0)
+            # Deviations once more: the second mean removes what rounding left in the first.
+            mean_F = mean_F + (values_NF - mean_F).mean(axis=0)
+            std_F = values_NF.std(axis=0, mean=mean_F[None, :], ddof=DDOF)
+        for name, std in zip(names, std_F, strict=True):
+            if not 0.0 < std < np.inf:
+                raise ValueError(f"column {name} has a spread that float64 cannot hold ({std:g}). Rescale it.")
         return cls(torch.from_numpy(mean_F), torch.from_numpy(std_F))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -125,7 +132,7 @@ class TrainingStats:
         save_record(path, _FORMAT, _VERSION, content)
 
     @classmethod
-    def load(cls, path: Path) -> TrainingStats:
+    def load(cls, path: Path) -> Self:
         """Read `training_stats.pt`; nothing in the file is executed.
 
         Raises:

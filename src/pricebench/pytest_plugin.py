@@ -38,6 +38,7 @@ class _Kept:
     folder: Path
     meter: LoadMeter
     comparison: str = ""
+    ending: str = ""
     notes: dict[str, object] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
@@ -106,7 +107,8 @@ def note(config: pytest.Config, **facts: object) -> None:
 
 def _commit(config: pytest.Config) -> str:
     info = config.hook.pytest_benchmark_generate_commit_info(config=config)
-    return str(info.get("id") or "unversioned")[:8]
+    commit = str(info.get("id") or "unversioned")
+    return commit if commit == "unversioned" else commit[:8]
 
 
 def _choose_baseline(config: pytest.Config, folder: Path) -> str:
@@ -144,6 +146,18 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [header, *([f"history: {kept.comparison}"] if kept.comparison else [])]
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+    """Before pytest-benchmark stores what there is, note whether that is all."""
+    if _kept_key in session.config.stash:
+        kept = session.config.stash[_kept_key]
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            kept.ending = "interrupted: the benchmarks after it are missing"
+        elif session.testsfailed:
+            kept.ending = f"incomplete: {session.testsfailed} benchmarks failed and are missing"
+    return (yield)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
     """Keep what two comparable runs share, and add the fingerprint with its facts."""
@@ -164,7 +178,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     if _kept_key not in config.stash:
         return
     kept = config.stash[_kept_key]
-    kept.warnings = kept.meter.warnings()
+    kept.warnings = [*([kept.ending] if kept.ending else []), *kept.meter.warnings()]
     if output_json["commit_info"].get("dirty"):
         kept.warnings.append("dirty tree: the commit does not hold all of the code that ran")
     output_json["pricebench"] = {"schema": _SCHEMA, **kept.notes, "warnings": kept.warnings}

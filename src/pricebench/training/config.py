@@ -33,9 +33,9 @@ class TrainingConfig:
     batch_rows: int = 2048
     drop_last: bool = True
     epochs: int | None = None
-    steps: int = 1500
-    learning_rate: float = 3e-3
-    prior: float = 40.0
+    steps: int = 2000
+    learning_rate: float = 2e-3
+    prior: float = 25.0
     average_decay: float = 0.99
     test_size: float = 0.2
     split_seed: int = 42

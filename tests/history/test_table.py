@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from pricebench.history import Benchmark, cells, side_by_side
+
+
+def benchmark(name, median, *, rounds=30, **extra_info):
+    return Benchmark.from_json(
+        {
+            "name": name,
+            "fullname": f"benchmarks/test_x.py::{name}",
+            "stats": {"median": median, "iqr": median / 10, "rounds": rounds},
+            "extra_info": extra_info,
+        }
+    )
+
+
+def test_modes_of_one_shape_stand_beside_each_other_with_their_ratio_to_eager():
+    groups = side_by_side(
+        [
+            benchmark("test_forward[eager-full]", 2e-3),
+            benchmark("test_forward[eager-single]", 20e-6),
+            benchmark("test_forward[compile-full]", 3e-3),
+        ]
+    )
+
+    assert [group.title for group in groups] == ["forward full", "forward single"]
+    assert [(row.name, row.ratio) for row in groups[0].rows] == [("eager", 1.0), ("compile", pytest.approx(1.5))]
+
+
+def test_without_eager_the_fastest_rival_is_the_reference():
+    (group,) = side_by_side(
+        [
+            benchmark("test_load[ours]", 0.12, role="ours"),
+            benchmark("test_load[slow]", 0.20, role="rival"),
+            benchmark("test_load[fast]", 0.10, role="rival"),
+        ]
+    )
+
+    assert group.reference == "fast"
+    assert group.rows[0].ratio == pytest.approx(1.2)
+
+
+def test_without_any_reference_there_is_no_ratio():
+    (group,) = side_by_side([benchmark("test_alone", 1.0)])
+
+    assert group.reference is None
+    assert cells(group.rows[0], group.reference)["ratio"] == "-"
+
+
+def test_a_stored_run_adds_a_column_where_it_has_the_benchmark():
+    known, new = benchmark("test_f[eager]", 1.0), benchmark("test_f[fx]", 1.0)
+
+    (group,) = side_by_side([known, new], {known.fullname: 0.5})
+
+    assert cells(group.rows[0], "eager")["/ stored"] == "2.00"
+    assert "/ stored" not in cells(group.rows[1], "eager")
+
+
+def test_an_unknown_is_a_dash_and_a_single_event_has_no_spread():
+    row = side_by_side([benchmark("test_f[eager]", 1.0, rounds=1)])[0].rows[0]
+
+    shown = cells(row, "eager")
+
+    assert shown["IQR"] == "single"
+    assert shown["rows"] == shown["max error"] == "-"
+
+
+def test_rows_per_second_come_from_rows_and_median():
+    row = side_by_side([benchmark("test_f[eager]", 2e-3, rows=2048)])[0].rows[0]
+
+    assert row.rows_per_second == pytest.approx(1_024_000)
+    assert cells(row, "eager")["rows"] == "1.02 M/s"

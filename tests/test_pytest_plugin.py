@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CONFTEST = """
+    from pricebench.pytest_plugin import keep_history, note
+    def pytest_configure(config):
+        keep_history(config)
+"""
+SUITE = """
+    import pytest
+    from pricebench.pytest_plugin import note
+    @pytest.mark.parametrize("mode", ["eager", "fx"])
+    def test_forward(benchmark, mode, pytestconfig):
+        note(pytestconfig, data="houses.csv")
+        benchmark.extra_info["rows"] = 100
+        benchmark(sum, range(100 if mode == "eager" else 1000))
+"""
+QUICK = ("--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "pricebench.pytest_plugin")
+
+
+@pytest.fixture
+def suite(pytester):
+    """A project of somebody else's, whose conftest keeps the history."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_suite=SUITE)
+
+    def run(*options):
+        return pytester.runpytest_subprocess(*QUICK, *options)
+
+    run.path = pytester.path
+    return run
+
+
+def stored(folder):
+    return sorted(folder.glob("reports/history/*/*.json"))
+
+
+def test_a_run_is_stored_under_its_fingerprint_and_shown_with_ratios(suite):
+    result = suite()
+
+    (path,) = stored(suite.path)
+    content = json.loads(path.read_text())
+    fingerprint = content["machine_info"]["fingerprint"]
+    assert path.parent.name == fingerprint
+    assert path.name.startswith("0001_unversioned_")
+    assert content["pricebench"]["data"] == "houses.csv"
+    assert content["benchmarks"][0]["stats"]["data"]
+    result.stdout.fnmatch_lines(
+        [
+            f"*fingerprint: {fingerprint} *",
+            "*forward*",
+            "*/ eager*",
+            "*eager*1.00*",
+            f"stored: reports/history/{fingerprint}/0001_*",
+        ]
+    )
+
+
+def test_nothing_of_the_machine_or_its_clock_is_stored_that_differs_between_runs(suite):
+    suite()
+
+    info = json.loads(stored(suite.path)[0].read_text())["machine_info"]
+
+    assert not {"node", "release"} & set(info)
+    assert not any("hz" in name for name in info["cpu"])
+    assert set(info["facts"]) == {
+        "cpu", "architecture", "logical_cores", "system", "python", "torch", "blas", "threads", "device"
+    }  # fmt: skip
+
+
+def test_comparing_without_a_stored_run_says_so_in_one_line_and_measures(suite):
+    result = suite("--benchmark-compare", "--benchmark-compare-fail=median:1%")
+
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["history: nothing to compare with: no stored run of fingerprint *measured and stored"])
+    assert len(stored(suite.path)) == 1
+
+
+def test_comparing_takes_the_last_stored_run_of_the_same_fingerprint(suite):
+    suite()
+    suite()
+
+    result = suite("--benchmark-compare")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["history: compared with the stored run 0002_*", "*/ stored*"])
+
+
+def test_a_numbered_run_can_be_chosen(suite):
+    suite()
+    suite()
+
+    result = suite("--benchmark-compare=0001")
+
+    result.stdout.fnmatch_lines(["history: compared with the stored run 0001_*"])
+
+
+def test_a_run_that_is_not_there_is_named(suite):
+    suite()
+
+    result = suite("--benchmark-compare=0007")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["history: nothing to compare with: no stored run 0007 of fingerprint *"])
+
+
+def test_another_thread_count_is_another_history(suite):
+    suite("--threads=1")
+
+    result = suite("--threads=2", "--benchmark-compare")
+
+    result.stdout.fnmatch_lines(["history: nothing to compare with*"])
+    assert len({path.parent.name for path in stored(suite.path)}) == 2
+
+
+def test_a_regression_beyond_the_limit_still_fails(suite):
+    suite()
+    (path,) = stored(suite.path)
+    content = json.loads(path.read_text())
+    for entry in content["benchmarks"]:
+        entry["stats"]["median"] /= 1000
+    path.write_text(json.dumps(content))
+
+    result = suite("--benchmark-compare", "--benchmark-compare-fail=median:50%")
+
+    assert result.ret != 0
+
+
+def test_a_run_with_failures_is_stored_with_a_warning(suite, pytester):
+    pytester.makepyfile(test_wrong="def test_wrong(benchmark):\n    assert benchmark(sum, [1]) == 2\n")
+
+    result = suite()
+
+    warnings = json.loads(stored(suite.path)[0].read_text())["pricebench"]["warnings"]
+    assert "incomplete: 1 benchmarks failed and are missing" in warnings
+    result.stdout.fnmatch_lines(["warning: incomplete: 1 benchmarks failed *"])
+
+
+def test_an_interrupted_run_is_stored_with_a_warning(suite, pytester):
+    pytester.makepyfile(test_zzz="def test_stopped(benchmark):\n    raise KeyboardInterrupt\n")
+
+    suite()
+
+    warnings = json.loads(stored(suite.path)[0].read_text())["pricebench"]["warnings"]
+    assert "interrupted: the benchmarks after it are missing" in warnings
+
+
+def test_disabled_benchmarks_store_nothing(suite):
+    result = suite("--benchmark-disable")
+
+    result.assert_outcomes(passed=2)
+    assert stored(suite.path) == []
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two"])
+def test_an_impossible_number_of_threads_is_a_usage_error(suite, threads):
+    result = suite(f"--threads={threads}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_without_keep_history_the_plugin_stores_nothing_and_imports_no_torch(pytester):
+    pytester.makepyfile(
+        """
+        import sys
+        def test_plain(benchmark):
+            benchmark(sum, [1])
+            assert "torch" not in sys.modules
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUICK)
+
+    result.assert_outcomes(passed=1)
+    assert stored(pytester.path) == []
