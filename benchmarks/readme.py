@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pricebench.history import Benchmark, Run, read_run
-from pricebench.units import Second, format_duration
+from pricebench.history import Run, read_run
+from pricebench.units import format_duration
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -43,15 +43,10 @@ def table(run: Run) -> str:
         for _, function, group in _STEADY:
             measured, eager = by_key[function, mode, group], by_key[function, _MODES[0], group]
             cells.append(f"{format_duration(measured.median)} ({measured.median / eager.median:.2f})")
-        cells.append(_single(by_key["test_epoch", mode, "keep_last"], "first_epoch_s"))
-        cells.append(_single(by_key["test_first_call", mode, "full"], "first_call_s"))
+        cells.append(format_duration(by_key["test_epoch", mode, "keep_last"].extra_info["first_epoch_s"]))
+        cells.append(format_duration(by_key["test_first_call", mode, "full"].median))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _single(benchmark: Benchmark, name: str) -> str:
-    event: Second = benchmark.extra_info[name]
-    return format_duration(event)
 
 
 def conditions(run: Run) -> str:

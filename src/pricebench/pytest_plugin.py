@@ -202,13 +202,15 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     if kept is None or not kept.groups:
         return
     text = io.StringIO()
-    width, is_color = max(100, shutil.get_terminal_size().columns), terminalreporter.hasmarkup
+    width, is_color = max(110, shutil.get_terminal_size().columns), terminalreporter.hasmarkup
     console = Console(file=text, width=width, force_terminal=is_color, no_color=not is_color)
     for group in kept.groups:
         console.print(_as_table(group))
     terminalreporter.ensure_newline()
     terminalreporter.write(text.getvalue())
-    terminalreporter.write_line("median per call; '/ x' is the ratio to x; 'single' is one event, without spread")
+    terminalreporter.write_line(
+        "median per call of n samples; '/ x' is the ratio to x; 'single' is one event, without spread"
+    )
     if kept.comparison:
         terminalreporter.write_line(kept.comparison)
     for warning in kept.warnings:

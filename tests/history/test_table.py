@@ -67,6 +67,17 @@ def test_an_unknown_is_a_dash_and_a_single_event_has_no_spread():
     assert shown["rows"] == shown["max error"] == "-"
 
 
+def test_single_events_have_columns_of_their_own():
+    row = side_by_side([benchmark("test_epoch[compile]", 0.01, first_epoch_s=9.0, graphs=2, later_calls_s=[1.0])])[
+        0
+    ].rows[0]
+
+    shown = cells(row, None)
+
+    assert shown["first epoch"] == "9.00 s"
+    assert not {"graphs", "later calls"} & set(shown)
+
+
 def test_rows_per_second_come_from_rows_and_median():
     row = side_by_side([benchmark("test_f[eager]", 2e-3, rows=2048)])[0].rows[0]
 

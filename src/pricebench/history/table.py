@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pricebench.history.records import Benchmark
 from pricebench.units import Second, format_duration, format_error, format_rate
 
 REFERENCE = "eager"
+_EVENT = "_s"  # the end of the name of an event's seconds in `extra_info`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Row:
         rows_per_second: From `extra_info["rows"]`, or None.
         max_abs_error: Against eager in float64, or None.
         versus_stored: Median over the stored run's, or None.
+        events: Single events that the case noted beside its samples, by name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Row:
     rows_per_second: float | None
     max_abs_error: float | None
     versus_stored: float | None
+    events: Mapping[str, Second]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,20 +104,26 @@ def _row(benchmark: Benchmark, reference: Benchmark | None, stored: Second | Non
         rows_per_second=rows / benchmark.median if rows else None,
         max_abs_error=benchmark.extra_info.get("max_abs_error"),
         versus_stored=benchmark.median / stored if stored else None,
+        events={
+            name.removesuffix(_EVENT).replace("_", " "): value
+            for name, value in benchmark.extra_info.items()
+            if name.endswith(_EVENT) and isinstance(value, float)
+        },
     )
 
 
 def cells(row: Row, reference: str | None) -> dict[str, str]:
     """A row as text by column title; an unknown is a dash."""
-    texts: dict[str, Any] = {
+    texts = {
         "": row.name,
         "median": format_duration(row.median),
         "IQR": format_duration(row.iqr) if row.rounds > 1 else "single",
         f"/ {reference}" if reference else "ratio": _ratio(row.ratio),
         "rows": format_rate(row.rows_per_second) if row.rows_per_second else "-",
         "max error": format_error(row.max_abs_error) if row.max_abs_error is not None else "-",
-        "samples": str(row.rounds),
+        "n": str(row.rounds),
     }
+    texts |= {name: format_duration(event) for name, event in row.events.items()}
     if row.versus_stored is not None:
         texts["/ stored"] = _ratio(row.versus_stored)
     return texts
