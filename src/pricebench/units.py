@@ -69,5 +69,5 @@ def format_error(error: float) -> str:
 
 def _three_digits(value: float) -> str:
     size = abs(value)
-    decimals = 2 if size < 9.995 else 1 if size < 99.95 else 0
+    decimals = 3 if 0.0 < size < 0.9995 else 2 if size < 9.995 else 1 if size < 99.95 else 0
     return f"{value:.{decimals}f}"

@@ -70,6 +70,7 @@ class Header:
         target_column: Source column that holds the price.
         features: `(C, N)` source columns, in the order of `feature_columns`, to the `(5, N)` features; NaN stays NaN.
         price_unit: Dollars per unit of the target column.
+        source_limits: Limits of source columns that no feature shows: a ratio hides that both its sides are negative.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Header:
     target_column: str
     features: Callable[[Block], Block]
     price_unit: float = 1.0
+    source_limits: tuple[Quantity, ...] = ()
 
 
 def _as_they_are(columns_CN: Block) -> Block:
@@ -87,12 +89,13 @@ def _per_household(columns_CN: Block) -> Block:
     # A missing total_bedrooms stays missing. Filling it with the column's median and then dividing by this row's
     # households makes ratios that no house has, and halves the held-out R² of a linear fit.
     income, house_age, rooms, bedrooms, population, households = columns_CN
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):  # households are checked, and so are features that overflow
         return np.stack([income * _CENSUS_INCOME, house_age, rooms / households, bedrooms / households, population])
 
 
 def _scikit_learn(columns_CN: Block) -> Block:
-    scaled_CN: Block = columns_CN * np.array([[_CENSUS_INCOME], [1.0], [1.0], [1.0], [1.0]])
+    with np.errstate(over="ignore"):
+        scaled_CN: Block = columns_CN * np.array([[_CENSUS_INCOME], [1.0], [1.0], [1.0], [1.0]])
     return scaled_CN
 
 
@@ -120,6 +123,7 @@ HEADERS = (
         ),
         target_column="median_house_value",
         features=_per_household,
+        source_limits=(Quantity(name="households", unit="households in a block", is_minimum_allowed=False),),
     ),
     Header(
         name="California (scikit-learn)",

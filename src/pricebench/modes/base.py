@@ -46,6 +46,7 @@ class ExecutionMode:
 
         Returns:
             A callable that always runs under `inference_mode`: a caller who forgot it would compile a second graph.
+            An input that was itself made under `inference_mode` still does: torch.compile guards on that too.
 
         Raises:
             ModeError: The mode cannot take this module.
@@ -71,3 +72,9 @@ class ExecutionMode:
 
 def always_available() -> None:
     """The answer of a mode that needs nothing."""
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of an error's message, for a sentence of ours; torch's own go on for pages."""
+    lines = (line.strip().rstrip(".:") for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)

@@ -7,6 +7,7 @@ times them. Compiled code is cached per code object: two instances of one class 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -27,7 +28,9 @@ def _missing() -> str | None:
     """Inductor's needs on a CPU: a C++ compiler, found the way Inductor finds it, and Python's headers."""
     default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     compiler = os.environ.get("CXX", default)
-    if shutil.which(compiler) is None:
+    # "ccache g++" is two words; a backslash is part of a path on Windows.
+    program = next(iter(shlex.split(compiler, posix=sys.platform != "win32")), "")
+    if shutil.which(program) is None:
         return f"no C++ compiler: '{compiler}' is not on the PATH. Install one (Debian: g++) or set CXX"
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if not header.is_file():

@@ -7,16 +7,17 @@ from torch import Tensor, nn
 from torch.fx.proxy import TraceError
 
 from pricebench.errors import ModeError
-from pricebench.modes.base import ExecutionMode, Forward, always_available
+from pricebench.modes.base import ExecutionMode, Forward, always_available, reason_of
 
 
 def _trace(module: nn.Module) -> torch.fx.GraphModule:
     try:
         return torch.fx.symbolic_trace(module)
-    except (TraceError, TypeError) as error:
+    # What a symbolic value does where a number is needed: as a condition, an index, an argument of len() or NumPy.
+    except (TraceError, TypeError, RuntimeError, ValueError) as error:
         raise ModeError(
-            f"fx cannot trace {type(module).__name__}: {str(error).splitlines()[0]}. Its control flow may not depend "
-            "on values; use another mode."
+            f"fx cannot trace {type(module).__name__}: {reason_of(error)}. Its control flow may not depend on values; "
+            "use another mode."
         ) from error
 
 

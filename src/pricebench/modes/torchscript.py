@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,10 @@ from typing import IO
 
 import torch
 from torch import Tensor, nn
+from torch.jit.frontend import FrontendError
 
 from pricebench.errors import ModeError
-from pricebench.modes.base import ExecutionMode, Forward, always_available
+from pricebench.modes.base import ExecutionMode, Forward, always_available, reason_of
 
 
 @contextmanager
@@ -33,19 +35,18 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
     try:
         with deprecation_is_known():
             return torch.jit.script(module)
-    # NotSupportedError and most compiler errors are RuntimeErrors; a missing source file is an OSError.
-    except (RuntimeError, OSError, TypeError, ValueError) as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    # Syntax outside its subset is a FrontendError, most else a RuntimeError, a missing source file an OSError.
+    except (FrontendError, RuntimeError, OSError, TypeError, ValueError) as error:
         raise ModeError(
-            f"torchscript cannot compile {type(module).__name__}: {reason.rstrip('.:')}. Rewrite that line or use "
+            f"torchscript cannot compile {type(module).__name__}: {reason_of(error)}. Rewrite that line or use "
             "another mode."
         ) from error
 
 
 def save(module: nn.Module, file: IO[bytes]) -> None:
-    """Script, freeze and write a module so that a C++ program can load it."""
+    """Script, freeze and write a copy of a module so that a C++ program can load it."""
     with deprecation_is_known():
-        torch.jit.save(torch.jit.freeze(script(module.eval())), file)
+        torch.jit.save(torch.jit.freeze(script(copy.deepcopy(module).eval())), file)
 
 
 def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - scripted from source: no input is run

@@ -50,10 +50,11 @@ def price_file(predictor: Predictor, source: Path, sink: IO[bytes]) -> BulkRepor
     num_rows = num_missing = num_unfamiliar = 0
     for batch in stream_features(source):
         price_N = np.round(predictor.predict(batch.features_NF), 2)
-        is_missing = np.isnan(price_N)
+        is_missing = np.isnan(batch.features_NF).any(axis=1)
         if batch.first_row == 1:
             _write_header(source, batch.table.schema.names, sink)
-        _write_rows(batch.table.append_column(PRICE_COLUMN, pa.array(price_N, mask=is_missing)), sink)
+        table = _as_csv_holds_it(source, batch.table)
+        _write_rows(table.append_column(PRICE_COLUMN, pa.array(price_N, mask=is_missing)), sink)
         num_rows += batch.table.num_rows
         num_missing += int(is_missing.sum())
         num_unfamiliar += int((predictor.distance_sd(batch.features_NF) > FAMILIAR_SD).any(axis=1).sum())
@@ -68,6 +69,20 @@ def _write_header(source: Path, names: list[str], sink: IO[bytes]) -> None:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([*names, PRICE_COLUMN])
     sink.write(line.getvalue().encode())
+
+
+def _as_csv_holds_it(source: Path, table: pa.RecordBatch) -> pa.RecordBatch:
+    """Make plain strings of the other ways in which Parquet keeps text; refuse what no CSV cell can hold."""
+    for index, (name, column) in enumerate(zip(table.schema.names, table.columns, strict=True)):
+        if pa.types.is_primitive(column.type) or pa.types.is_string(column.type) or pa.types.is_null(column.type):
+            continue
+        try:
+            table = table.set_column(index, name, column.cast(pa.string()))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise DataError(
+                f"{source.name}: column {name} holds {column.type}, which a CSV cell cannot. Drop the column."
+            ) from error
+    return table
 
 
 def _write_rows(table: pa.RecordBatch, sink: IO[bytes]) -> None:

@@ -81,12 +81,14 @@ class Predictor:
         Raises:
             ValueError: Wrong shape, or a column is missing.
         """
-        x_NF = torch.from_numpy(_as_array(features))
-        if len(x_NF) == 1:
-            priced = [self._forward(x_NF)]
-        else:
-            priced = [self._price_chunk(chunk) for chunk in torch.split(x_NF, CHUNK_ROWS)]
-        price_N: NDArray[np.float64] = torch.cat([*priced, torch.empty(0, 1)]).double().numpy()[:, 0]
+        # Chunks made inside and outside of a caller's inference mode would each get compiled graphs of their own.
+        with torch.inference_mode():
+            x_NF = torch.from_numpy(_as_array(features))
+            if len(x_NF) == 1:
+                priced = [self._forward(x_NF)]
+            else:
+                priced = [self._price_chunk(chunk) for chunk in torch.split(x_NF, CHUNK_ROWS)]
+            price_N: NDArray[np.float64] = torch.cat([*priced, torch.empty(0, 1)]).double().numpy()[:, 0]
         return price_N
 
     def _price_chunk(self, x_NF: Tensor) -> Tensor:
@@ -117,8 +119,9 @@ def _as_array(features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float6
         missing = [name for name in FEATURES if name not in features.columns]
         if missing:
             raise ValueError(f"the frame lacks {', '.join(missing)}; expected the columns {', '.join(FEATURES)}.")
-        features = features[list(FEATURES)].to_numpy()
-    array = np.ascontiguousarray(features, dtype=np.float64)
+        features = features[list(FEATURES)].to_numpy(dtype=np.float64, na_value=np.nan)
+    # Writable too: torch warns about sharing memory that is not, such as a view into a frame.
+    array = np.require(features, np.float64, ("C", "W"))
     if array.ndim != 2 or array.shape[1] != len(FEATURES):
         raise ValueError(f"expected houses as (N, {len(FEATURES)}), found shape {array.shape}.")
     return array

@@ -1,0 +1,634 @@
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import math
+import os
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+from pricebench.data import FEATURES, load_dataset, make_houses, stream_features
+from pricebench.errors import DataError
+
+CANONICAL = "income,house_age,rooms,bedrooms,population,price"
+CENSUS = (
+    "longitude,latitude,housing_median_age,total_rooms,total_bedrooms,population,households,"
+    "median_income,median_house_value,ocean_proximity"
+)
+GOOD = "68000.5,5.5,7.1,4.2,36000,1200000"
+
+
+def load_whole_stream(path):
+    return list(stream_features(path))
+
+
+both_readers = pytest.mark.parametrize("read", [load_dataset, load_whole_stream])
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name="houses.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def lines(*rows):
+    return "".join(f"{row}\n" for row in rows)
+
+
+def refusal(read, path):
+    """The message, after the checks that every message must pass."""
+    with pytest.raises(DataError) as raised:
+        read(path)
+    message = str(raised.value)
+    assert len(message.splitlines()) == 1
+    assert path.name in message
+    return message
+
+
+# ---- the headers ---------------------------------------------------------------------------------------------------
+
+
+def test_canonical_columns_are_taken_as_they_are(write):
+    path = write(lines(CANONICAL, "68000.5,5.5,7.1,4.2,36000,1200000", "50000,0,6,3,1,15000.25"))
+
+    dataset = load_dataset(path)
+
+    assert dataset.name == "houses.csv"
+    assert dataset.header == "canonical"
+    assert dataset.features_NF.tolist() == [[68000.5, 5.5, 7.1, 4.2, 36000.0], [50000.0, 0.0, 6.0, 3.0, 1.0]]
+    assert dataset.price_N.tolist() == [1_200_000.0, 15_000.25]
+    assert dataset.num_dropped == 0
+
+
+def test_columns_are_found_by_name_in_any_order(write):
+    path = write(lines("note,price,population,bedrooms,rooms,house_age,income", "x,6,5,4,3,2,1"))
+
+    dataset = load_dataset(path)
+
+    assert dataset.features_NF.tolist() == [[1.0, 2.0, 3.0, 4.0, 5.0]]
+    assert dataset.price_N.tolist() == [6.0]
+
+
+def test_usa_housing_is_read_past_addresses_that_hold_newlines(write):
+    header = (
+        "Avg. Area Income,Avg. Area House Age,Avg. Area Number of Rooms,Avg. Area Number of Bedrooms,"
+        "Area Population,Price,Address"
+    )
+    # The first row of Kaggle's file.
+    first = '79545.45857431678,5.682861321615587,7.009188142792237,4.09,23086.800502686456,1059033.5578701235,"208 \
+Michael Ferry Apt. 674\nLaurabury, NE 37010-5101"'
+
+    dataset = load_dataset(write(lines(header, first, first)))
+
+    assert dataset.header == "USA_Housing"
+    assert (
+        dataset.features_NF.tolist()
+        == [[79545.45857431678, 5.682861321615587, 7.009188142792237, 4.09, 23086.800502686456]] * 2
+    )
+    assert dataset.price_N.tolist() == [1059033.5578701235] * 2
+
+
+def test_california_per_block_becomes_ratios_per_household_as_scikit_learn_publishes_them(write):
+    path = write(lines(CENSUS, "-122.23,37.88,41.0,880.0,129.0,322.0,126.0,8.3252,452600.0,NEAR BAY"))
+
+    dataset = load_dataset(path)
+
+    assert dataset.header == "California (per block)"
+    # The first row of scikit-learn's data set: AveRooms 6.98412698, AveBedrms 1.02380952.
+    np.testing.assert_allclose(dataset.features_NF, [[83252.0, 41.0, 6.98412698, 1.02380952, 322.0]], rtol=1e-8)
+    assert dataset.price_N.tolist() == [452_600.0]
+
+
+def test_block_without_total_bedrooms_is_dropped_and_counted_not_filled(write):
+    complete = "-122.23,37.88,41,880,129,322,126,8.3252,452600,NEAR BAY"
+    path = write(lines(CENSUS, complete, "-122.22,37.86,21,7099,,2401,1138,8.3014,358500,NEAR BAY", complete))
+
+    dataset = load_dataset(path)
+
+    assert dataset.num_rows == 2
+    assert dataset.num_dropped == 1
+    assert dataset.features_NF[:, 1].tolist() == [41.0, 41.0]
+
+
+def test_scikit_learns_columns_are_in_tens_and_hundreds_of_thousands_of_dollars(write):
+    path = write(
+        lines(
+            "MedInc,HouseAge,AveRooms,AveBedrms,Population,AveOccup,Latitude,Longitude,MedHouseVal",
+            "8.3252,41.0,6.98412698,1.02380952,322.0,2.55555556,37.88,-122.23,4.526",
+        )
+    )
+
+    dataset = load_dataset(path)
+
+    assert dataset.header == "California (scikit-learn)"
+    np.testing.assert_allclose(dataset.features_NF, [[83252.0, 41.0, 6.98412698, 1.02380952, 322.0]], rtol=1e-15)
+    np.testing.assert_allclose(dataset.price_N, [452_600.0], rtol=1e-15)
+
+
+# ---- what is read though it looks unusual --------------------------------------------------------------------------
+
+READ = {
+    "byte order mark": b"\xef\xbb\xbf" + lines(CANONICAL, GOOD).encode(),
+    "byte order mark and quoted name": b"\xef\xbb\xbf" + lines('"income"' + CANONICAL[6:], GOOD).encode(),
+    "CRLF": lines(CANONICAL, GOOD).replace("\n", "\r\n"),
+    "no newline at the end": f"{CANONICAL}\n{GOOD}",
+    "blank lines": lines(CANONICAL, "", "", GOOD, "", ""),
+    "blank lines and CRLF": lines(CANONICAL, "", GOOD, "").replace("\n", "\r\n"),
+    "blank lines above the header": lines("", "", CANONICAL, GOOD),
+    "blanks around a number": lines(CANONICAL, GOOD.replace("68000.5", " 68000.5\t")),
+    "blanks inside quotes": lines(CANONICAL, GOOD.replace("68000.5", '" 68000.5 "')),
+    "exponent": lines(CANONICAL, GOOD.replace("68000.5", "6.80005E+04")),
+    "plus": lines(CANONICAL, GOOD.replace("68000.5", "+68000.5")),
+    "leading zeros": lines(CANONICAL, GOOD.replace("68000.5", "00068000.5")),
+    "everything quoted": lines(*(f'"{line}"' for line in (CANONICAL, GOOD))).replace(",", '","'),
+    "newline in a column's name": lines(CANONICAL + ',"ad\ndress"', GOOD + ",x"),
+    "carriage return in a quoted cell": lines(CANONICAL + ",address", GOOD + ',"1 Street\rTown"'),
+    "quoted cell that ends in a comma": lines(CANONICAL + ",address", GOOD + ',"1 Street,"'),
+    "header of 100 kB": lines("".join(f"column_{i:05}," for i in range(8000)) + CANONICAL, "1," * 8000 + GOOD),
+}
+
+
+@both_readers
+@pytest.mark.parametrize("content", READ.values(), ids=READ)
+def test_unusual_but_sound_file_is_read(read, content, write):
+    table = read(write(content))
+
+    (features_NF,) = (batch.features_NF for batch in ([table] if read is load_dataset else table))
+    assert features_NF.tolist() == [[68000.5, 5.5, 7.1, 4.2, 36000.0]]
+
+
+def test_carriage_return_and_line_feed_may_stand_on_both_sides_of_the_part_that_is_read_first(write):
+    header, row = CANONICAL + ",address\r\n", GOOD + ",x\r\n"
+    filler = GOOD + "," + "x" * ((1 << 20) - len(header) - len(GOOD) - 2) + "\r\n"
+    content = (header + filler + row).encode()
+    assert content[(1 << 20) - 1 : (1 << 20) + 1] == b"\r\n"
+
+    assert load_dataset(write(content)).num_rows == 2
+
+
+def test_file_is_read_by_what_it_holds_not_by_what_it_is_called(write):
+    assert load_dataset(write(lines(CANONICAL, GOOD), name="houses.csv.gz")).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "word", ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", '""', '"NA"']
+)
+def test_words_for_a_missing_value_drop_the_row(word, write):
+    path = write(lines(CANONICAL, GOOD, f"50000,6,{word},3,30000,1000000", GOOD))
+
+    dataset = load_dataset(path)
+    (batch,) = stream_features(path)
+
+    assert (dataset.num_rows, dataset.num_dropped) == (2, 1)
+    assert np.isnan(batch.features_NF).all(axis=1).tolist() == [False, True, False]
+
+
+def test_missing_price_drops_the_row(write):
+    dataset = load_dataset(write(lines(CANONICAL, GOOD, "50000,6,7,3,30000,")))
+
+    assert (dataset.num_rows, dataset.num_dropped) == (1, 1)
+
+
+# ---- what is refused -----------------------------------------------------------------------------------------------
+
+
+def row_with(cell):
+    return lines(CANONICAL, GOOD, GOOD.replace("68000.5", cell), GOOD)
+
+
+ADDRESSED = lines(CANONICAL + ",address", *[GOOD + ',"1 Street\nTown"'] * 3)
+
+# name: (content, what the message says)
+REFUSED = {
+    "empty": (b"", ["empty file", "Give a file with data"]),
+    "blank lines only": ("\n\n", ["blank lines"]),
+    "header only": (lines(CANONICAL), ["expected rows", "found none"]),
+    "header without newline": (CANONICAL, ["expected rows", "found none"]),
+    "header and blank lines": (lines(CANONICAL, "", ""), ["expected rows", "found none"]),
+    "UTF-16": (lines(CANONICAL, GOOD).encode("utf-16"), ["UTF-16", "Save it again as UTF-8"]),
+    "UTF-16 without mark": (lines(CANONICAL, GOOD).encode("utf-16-le"), ["binary"]),
+    "UTF-32": (lines(CANONICAL, GOOD).encode("utf-32-be"), ["binary"]),
+    "old Macintosh lines": (lines(CANONICAL, GOOD).replace("\n", "\r"), ["lone CR", "LF"]),
+    "HTML": ("<!DOCTYPE html>\n<html>", ["header", "<!DOCTYPE", "HTML", "Download"]),
+    "HTML after blanks": ("\n  <html><body>", ["header", "HTML"]),
+    "binary": (bytes(range(256)), ["binary"]),
+    "semicolons": (lines(CANONICAL, GOOD).replace(",", ";"), ["header", "semicolons", "commas"]),
+    "tabs": (lines(CANONICAL, GOOD).replace(",", "\t"), ["header", "tabs", "commas"]),
+    "no line end in a MiB": ("x" * (1 << 20), ["header", "no line end"]),
+    "open quote in the header": (lines('"' + CANONICAL, GOOD), ["header", "quote"]),
+    "header in Latin-1": (lines(CANONICAL + ",café", GOOD + ",1").encode("latin-1"), ["header", "caf", "UTF-8"]),
+    "duplicate column": (lines("income," + CANONICAL, "1," + GOOD), ["header", "'income'", "2 times", "rename"]),
+    "duplicate name with newline": (lines(CANONICAL + ',"a\nb","a\nb"', GOOD + ",1,1"), ["header", "2 times"]),
+    "foreign columns": (lines("a,b", "1,2"), ["header", "lacks income, house_age", "'a', 'b'", "Rename"]),
+    "foreign names with newlines": (lines('"a\nb",c', "1,2"), ["header", "'a?b', 'c'"]),
+    "one column short": (
+        lines(CANONICAL.replace("rooms,", "", 1), "1,2,3,4,5"),
+        ["header", "nearest is canonical, which lacks rooms."],
+    ),
+    "blanks around names": (
+        lines(CANONICAL.replace(",", " , "), GOOD),
+        ["header", "nearest is canonical", "'income '", "Rename"],
+    ),
+    "capitals": (lines(CANONICAL.title(), GOOD), ["header", "nearest is canonical", "'Income'"]),
+    "text": (row_with("abc"), ["row 2: income is 'abc'", "expected a number", "Fix the row or drop it"]),
+    "blank cell": (row_with(" "), ["row 2: income is ' '", "expected a number"]),
+    "underscore": (row_with("1_000"), ["row 2: income is '1_000'", "expected a number"]),
+    "decimal comma": (row_with('"1,5"'), ["row 2: income is '1,5'", "expected a number"]),
+    "thousands": (row_with('"1,000.5"'), ["row 2: income is '1,000.5'", "expected a number"]),
+    "hexadecimal": (row_with("0x10"), ["row 2: income is '0x10'", "expected a number"]),
+    "digits of another script": (row_with("१२"), ["row 2: income is '१२'", "expected a number"]),
+    "no-break space": (row_with("\u00a012"), ["row 2: income is '?12'", "expected a number"]),
+    "minus sign of print": (row_with("\u221212"), ["row 2: income is '\u221212'", "expected a number"]),
+    "dollars": (row_with("$5"), ["row 2: income is '$5'", "expected a number"]),
+    "form feed": (row_with("\f12"), ["row 2: income is '?12'", "expected a number"]),
+    "newline in a number": (row_with('"12\n.5"'), ["row 2: income is '12?.5'", "expected a number"]),
+    "long text": (row_with("x" * 1000), ["row 2: income is 'xxx", "...'", "expected a number"]),
+    "text after -nan": (
+        lines(CANONICAL, GOOD.replace("68000.5", "-nan"), GOOD.replace("7.1", "x")),
+        ["row 2: rooms is 'x'"],
+    ),
+    "inf": (row_with("inf"), ["row 2: income is inf", "finite"]),
+    "inf with blanks": (row_with(" -Infinity "), ["row 2: income is -inf", "finite"]),
+    "1e400": (row_with("1e400"), ["row 2: income is inf", "finite"]),
+    "negative": (row_with("-1234567.8"), ["row 2: income is -1234567.8", "above 0 (USD a year)", "Fix the row"]),
+    "zero": (row_with("-0.0"), ["row 2: income is -0", "above 0"]),
+    "negative age": (lines(CANONICAL, GOOD.replace("5.5", "-5.5")), ["row 1: house_age is -5.5", "at least 0 (years)"]),
+    "too few cells": (lines(CANONICAL, GOOD, "1,2,3", GOOD), ["row 2", "expected 6 columns", "found 3"]),
+    "too many cells": (lines(CANONICAL, GOOD, GOOD + ",9", GOOD), ["row 2", "expected 6 columns", "found 7"]),
+    "blanks as a row": (lines(CANONICAL, GOOD, "  ", GOOD), ["row 2", "expected 6 columns", "found 1"]),
+    "too few after blank lines": (lines(CANONICAL, "", GOOD, "", "1,2"), ["row 2", "found 2"]),
+    "open quote": (lines(CANONICAL, GOOD, '"' + GOOD, GOOD), ["row 2", "quote"]),
+    "open quote, closed by the next": (
+        ADDRESSED.replace('Town"', "Town", 1),
+        ["row 2", "Is a quote left open, here or above?"],
+    ),
+    "open quote to the end": (
+        ADDRESSED + lines(GOOD + ',"1 Street', GOOD + ",2 Street"),
+        ["row 4", "expected a closing quote, found the file's end"],
+    ),
+    "open quote to the end of 2 MiB": (
+        ADDRESSED + GOOD + ',"1 Street\n' + lines(GOOD + ",2 Street") * 50_000,
+        ["row 4", "quote"],
+    ),
+    "invalid UTF-8 in a number": (row_with("12?").encode().replace(b"?", b"\xff"), ["row 2: income is '12?'"]),
+    "zero households": (
+        lines(CENSUS, "-122.23,37.88,41,880,129,322,0,8.3252,452600,NEAR BAY"),
+        ["row 1: households is 0", "above 0"],
+    ),
+    "zero rooms in zero households": (
+        lines(CENSUS, "-122.23,37.88,41,0,0,322,0,8.3252,452600,NEAR BAY"),
+        ["row 1: households is 0", "above 0"],
+    ),
+    "negative rooms in negative households": (
+        lines(CENSUS, "-122.23,37.88,41,-880,-129,322,-126,8.3252,452600,NEAR BAY"),
+        ["row 1: households is -126", "above 0"],
+    ),
+    "zero rooms": (
+        lines(CENSUS, "-122.23,37.88,41,0,129,322,126,8.3252,452600,NEAR BAY"),
+        ["row 1: rooms is 0 (from total_rooms=0, households=126)"],
+    ),
+    "ratio that overflows": (
+        lines(CENSUS, "-122.23,37.88,41,1e300,129,322,1e-300,8.3252,452600,NEAR BAY"),
+        ["row 1: rooms is inf (from total_rooms=1e+300, households=1e-300)", "finite"],
+    ),
+    "income that overflows": (
+        lines("MedInc,HouseAge,AveRooms,AveBedrms,Population,MedHouseVal", "1e306,41,7,1,322,4.5"),
+        ["row 1: income is inf (from MedInc=1e+306)", "finite"],
+    ),
+    "truncated Parquet": (b"PAR1" + bytes(40), ["Parquet", "cannot be read", "Write it again"]),
+    "text that begins like Parquet": (b"PAR1,a\n1,2\n", ["Parquet", "cannot be read"]),
+}
+
+
+@both_readers
+@pytest.mark.parametrize(("content", "says"), REFUSED.values(), ids=REFUSED)
+def test_bad_file_is_refused_in_one_line_that_says_what_and_where(read, content, says, write):
+    message = refusal(read, write(content))
+
+    for words in says:
+        assert words in message
+
+
+# name: (content, what the message says); `stream_features` needs no price
+REFUSED_PRICES = {
+    "no price": (lines(CANONICAL.replace(",price", ""), "1,2,3,4,5"), ["header", "lacks price"]),
+    "negative": (lines(CANONICAL, GOOD, GOOD.replace("1200000", "-5")), ["row 2: price is -5", "above 0 (USD)"]),
+    "text": (lines(CANONICAL, GOOD, GOOD.replace("1200000", "much")), ["row 2: price is 'much'"]),
+    "negative in 1e5 USD": (
+        lines("MedInc,HouseAge,AveRooms,AveBedrms,Population,MedHouseVal", "8,41,7,1,322,-2.5"),
+        ["row 1: price is -250000 (from MedHouseVal=-2.5)"],
+    ),
+    "overflow": (
+        lines("MedInc,HouseAge,AveRooms,AveBedrms,Population,MedHouseVal", "8,41,7,1,322,1e306"),
+        ["row 1: price is inf (from MedHouseVal=1e+306)"],
+    ),
+    "all rows missing": (lines(CANONICAL, *[",,,,,"] * 3), ["found 3, each with a missing value"]),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), REFUSED_PRICES.values(), ids=REFUSED_PRICES)
+def test_bad_price_is_refused(content, says, write):
+    message = refusal(load_dataset, write(content))
+
+    for words in says:
+        assert words in message
+
+
+@both_readers
+def test_directory_is_refused(read, tmp_path):
+    assert "found a directory. Name the file inside it." in refusal(read, tmp_path)
+
+
+@both_readers
+def test_missing_file_is_refused(read, tmp_path):
+    assert "No such file" in refusal(read, tmp_path / "houses.csv")
+
+
+@both_readers
+def test_path_that_is_too_long_is_refused(read, tmp_path):
+    assert "Check the path." in refusal(read, tmp_path / ("x" * 5000))
+
+
+@both_readers
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipe_is_refused_before_anyone_waits_for_it(read, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    assert "found a pipe" in refusal(read, tmp_path / "pipe")
+
+
+LARGE = 60_000  # rows of 34 bytes and more: several of Arrow's blocks of 1 MiB
+
+WRONG_ROWS = {
+    "text": (GOOD.replace("5.5", "abc"), "house_age is 'abc'"),
+    "negative": (GOOD.replace("5.5", "-3.25"), "house_age is -3.25"),
+    "too few cells": ("1,2", "found 2"),
+}
+
+
+@both_readers
+@pytest.mark.parametrize(("wrong", "says"), WRONG_ROWS.values(), ids=WRONG_ROWS)
+@pytest.mark.parametrize("street", ["", ',"1 Street\nTown"'], ids=["plain", "quoted newlines"])
+def test_row_number_is_right_far_into_a_large_file(read, wrong, says, street, write):
+    header = CANONICAL + (",address" if street else "")
+    rows = lines(GOOD + street) * LARGE
+    path = write(lines(header) + rows + lines(wrong + (street if wrong != "1,2" else "")) + rows)
+
+    message = refusal(read, path)
+
+    assert f"row {LARGE + 1}:" in message
+    assert says in message
+
+
+# ---- against pandas ------------------------------------------------------------------------------------------------
+
+positive = st.floats(1e-3, 1e12)
+
+
+@st.composite
+def tables(draw):
+    """A table of prices and features with gaps, and how it is written."""
+    num_rows = draw(st.integers(1, 30))
+    columns = {
+        name: draw(st.lists(st.none() | positive, min_size=num_rows, max_size=num_rows))
+        for name in draw(st.permutations([*FEATURES, "price"]))
+    }
+    if draw(st.booleans()):
+        address = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+        columns["address"] = draw(st.lists(address, min_size=num_rows, max_size=num_rows))
+    how = {
+        "float_format": draw(st.sampled_from([None, "%.6f", "%.17g", "%.3e", "%12.4f"])),
+        "na_rep": draw(st.sampled_from(["", "NA", "NaN", "null", "None", "#N/A"])),
+        "quoting": draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC, csv.QUOTE_ALL])),
+        "lineterminator": draw(st.sampled_from(["\n", "\r\n"])),
+        "encoding": draw(st.sampled_from(["utf-8", "utf-8-sig"])),
+    }
+    return pd.DataFrame(columns), how
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables")
+
+
+@given(tables(), st.integers(400, 1000))
+def test_table_is_what_pandas_reads_and_a_stream_is_the_same(folder, table, batch_bytes):
+    path = folder / "houses.csv"
+    frame, how = table
+    frame.to_csv(path, index=False, **how)
+    read = pd.read_csv(path, dtype=str)[[*FEATURES, "price"]].map(float)
+    complete = read.dropna()
+
+    batches = list(stream_features(path, batch_bytes=batch_bytes))
+
+    features = read[list(FEATURES)]
+    expected = features.where(features.notna().all(axis=1))
+    np.testing.assert_array_equal(np.concatenate([batch.features_NF for batch in batches]), expected)
+    assert [batch.first_row for batch in batches] == [
+        1 + sum(batch.table.num_rows for batch in batches[:i]) for i in range(len(batches))
+    ]
+    if complete.empty:
+        assert "each with a missing value" in refusal(load_dataset, path)
+        return
+    dataset = load_dataset(path)
+    np.testing.assert_array_equal(dataset.features_NF, complete[list(FEATURES)])
+    np.testing.assert_array_equal(dataset.price_N, complete["price"])
+    assert dataset.num_dropped == len(read) - len(complete)
+
+
+damage = st.sampled_from(
+    [b'"', b",", b"\n", b"\r", b" ", b"\xff", b"x", b"NA", b"-", b"1e9", b"\0", b"inf", b'"\n', b',"']
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), damage, st.integers(0, 4)), min_size=1, max_size=3))
+def test_damaged_file_is_read_or_refused_in_one_line_by_both_readers(folder, damages):
+    path = folder / "damaged.csv"
+    content = bytearray((ADDRESSED + lines(GOOD + ",x") * 4).encode())
+    for start, inserted, num_removed in damages:
+        content[start : start + num_removed] = inserted
+    path.write_bytes(content)
+
+    features = []
+    for read in (load_dataset, load_whole_stream):
+        try:
+            table = read(path)
+        except DataError as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017 - a refusal is one of two right answers
+            continue
+        features.append(table.features_NF if read is load_dataset else np.concatenate([b.features_NF for b in table]))
+
+    if len(features) == 2:
+        from_dataset, from_stream = features
+        # The stream keeps rows with a missing feature, and does not look at the price.
+        assert {*map(tuple, from_dataset)} <= {*map(tuple, from_stream)}
+
+
+# ---- Parquet -------------------------------------------------------------------------------------------------------
+
+
+def test_parquet_and_csv_of_the_same_table_are_the_same_dataset(tmp_path):
+    houses = make_houses(500)
+    houses.frame().to_parquet(tmp_path / "houses.parquet")
+    houses.frame().to_csv(tmp_path / "houses.csv", index=False)
+
+    assert load_dataset(tmp_path / "houses.parquet").digest() == houses.digest()
+    assert load_dataset(tmp_path / "houses.csv").digest() == houses.digest()
+
+
+def test_parquet_is_recognised_by_its_columns_too(tmp_path):
+    california = pd.DataFrame(
+        {
+            "median_income": [8.3252],
+            "housing_median_age": [41],
+            "total_rooms": [880],
+            "total_bedrooms": [129],
+            "population": [322],
+            "households": [126],
+            "median_house_value": [452_600],
+        }
+    )
+    california.to_parquet(tmp_path / "california.parquet")
+
+    dataset = load_dataset(tmp_path / "california.parquet")
+
+    np.testing.assert_allclose(dataset.features_NF, [[83252.0, 41.0, 6.98412698, 1.02380952, 322.0]], rtol=1e-8)
+
+
+def write_parquet(path, income):
+    houses = pa.Table.from_pandas(make_houses(3).frame())
+    pq.write_table(houses.set_column(0, "income", pa.array(income)), path)
+
+
+PARQUET_COLUMNS = {
+    "float64": pa.array([1.5, None, 3.0]),
+    "NaN": pa.array([1.5, float("nan"), 3.0]),
+    "float32": pa.array([1.5, None, 3.0], pa.float32()),
+    "integer": pa.array([1, None, 3]),
+    "decimal": pa.array([1, None, 3], pa.decimal128(20, 2)),
+    "text": pa.array(["1.5", None, " 3 "]),
+    "text with a missing word": pa.array(["1.5", "NA", "3e0"]),
+    "large text": pa.array(["1.5", "", "3"], pa.large_string()),
+    "view of text": pa.array(["1.5", "", "3"], pa.string_view()),
+}
+
+
+@both_readers
+@pytest.mark.parametrize("income", PARQUET_COLUMNS.values(), ids=PARQUET_COLUMNS)
+def test_parquet_column_may_be_any_kind_of_number(read, income, tmp_path):
+    write_parquet(tmp_path / "houses.parquet", income)
+
+    table = read(tmp_path / "houses.parquet")
+
+    if read is load_dataset:
+        assert table.num_dropped == 1
+        assert table.features_NF[1, 0] == 3.0
+    else:
+        assert np.isnan(table[0].features_NF[1]).all()
+        assert table[0].features_NF[2, 0] == 3.0
+
+
+REFUSED_PARQUET = {
+    "text": (["1", "2", "abc"], "row 3: income is 'abc', expected a number"),
+    "negative": ([1.0, 2.0, -3.0], "row 3: income is -3, expected a finite number above 0"),
+    "infinite": ([1.0, math.inf, 3.0], "row 2: income is inf"),
+    "truth": ([True, False, True], "column 'income' holds bool, expected numbers"),
+    "dates": ([dt.date(2020, 1, 1)] * 3, "column 'income' holds date32"),
+    "list": ([[1.0], [2.0], [3.0]], "column 'income' holds list"),
+}
+
+
+@both_readers
+@pytest.mark.parametrize(("income", "says"), REFUSED_PARQUET.values(), ids=REFUSED_PARQUET)
+def test_bad_parquet_column_is_refused(read, income, says, tmp_path):
+    path = tmp_path / "houses.parquet"
+    write_parquet(path, income)
+
+    assert says in refusal(read, path)
+
+
+@both_readers
+def test_parquet_without_rows_is_refused(read, tmp_path):
+    path = tmp_path / "houses.parquet"
+    make_houses(3).frame().head(0).to_parquet(path)
+
+    assert "found none" in refusal(read, path)
+
+
+def test_parquet_column_without_a_single_value_leaves_no_complete_row(tmp_path):
+    path = tmp_path / "houses.parquet"
+    write_parquet(path, [None, None, None])
+
+    assert "found 3, each with a missing value" in refusal(load_dataset, path)
+
+
+def test_folder_named_like_a_column_is_no_column(tmp_path):
+    (tmp_path / "rooms=4").mkdir()
+    houses = make_houses(10)
+    houses.frame().to_parquet(tmp_path / "rooms=4" / "houses.parquet")
+
+    assert load_dataset(tmp_path / "rooms=4" / "houses.parquet").digest() == houses.digest()
+
+
+@given(st.data())
+def test_truncated_or_altered_parquet_is_read_or_refused_in_one_line(folder, data):
+    path = folder / "damaged.parquet"
+    make_houses(50).frame().to_parquet(path)
+    content = bytearray(path.read_bytes())
+    del content[data.draw(st.integers(4, len(content))) :]
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(b"PAR1" + content[4:])
+
+    for read in (load_dataset, load_whole_stream):
+        try:
+            read(path)
+        except DataError as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017 - a refusal is one of two right answers
+
+
+# ---- the real files ------------------------------------------------------------------------------------------------
+
+
+def test_usa_housing_has_the_published_means(real_data):
+    dataset = load_dataset(real_data / "USA_Housing.csv")
+
+    assert (dataset.num_rows, dataset.num_dropped) == (5000, 0)
+    means = [68583.109, 5.977222, 6.987792, 3.981330, 36163.516]
+    np.testing.assert_allclose(dataset.features_NF.mean(axis=0), means, rtol=1e-7)
+    np.testing.assert_allclose(dataset.price_N.mean(), 1_232_072.65, rtol=1e-8)
+    np.testing.assert_allclose(dataset.price_N.std(ddof=1), 353_117.627, rtol=1e-8)
+
+
+def test_california_keeps_the_complete_rows_and_their_published_fit(real_data):
+    dataset = load_dataset(real_data / "california_housing.csv")
+
+    assert (dataset.num_rows, dataset.num_dropped) == (20_433, 207)
+    np.testing.assert_allclose(dataset.features_NF[:, 3].mean(), 1.097062, rtol=1e-6)
+    fit = LinearRegression().fit(dataset.features_NF, dataset.price_N)
+    predicted = fit.predict(dataset.features_NF)
+    assert fit.score(dataset.features_NF, dataset.price_N) == pytest.approx(0.538168, abs=1e-6)
+    assert root_mean_squared_error(dataset.price_N, predicted) == pytest.approx(78_446.12, abs=0.01)
+    assert mean_absolute_error(dataset.price_N, predicted) == pytest.approx(57_486.72, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["USA_Housing.csv", "california_housing.csv"])
+def test_real_file_streams_to_the_rows_that_are_loaded(name, real_data):
+    dataset = load_dataset(real_data / name)
+
+    features_NF = np.concatenate([batch.features_NF for batch in stream_features(real_data / name, batch_bytes=50_000)])
+
+    assert len(features_NF) == dataset.num_rows + dataset.num_dropped
+    np.testing.assert_array_equal(features_NF[~np.isnan(features_NF).any(axis=1)], dataset.features_NF)
