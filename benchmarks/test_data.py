@@ -65,7 +65,7 @@ def test_load_csv(benchmark: BenchmarkFixture, reader: str, big_csv: Path) -> No
         no_model("load_csv", big_csv), role="ours" if reader == "pricebench" else "rival", max_abs_error=None
     )
 
-    table = benchmark.pedantic(READERS[reader], args=(big_csv,), rounds=9, warmup_rounds=2)
+    table = benchmark.pedantic(READERS[reader], args=(big_csv,), rounds=15, warmup_rounds=3)
 
     if reader == "pricebench":
         assert table.num_rows == NUM_ROWS
@@ -93,7 +93,7 @@ def test_price_csv(benchmark: BenchmarkFixture, big_csv: Path, artifacts: Artifa
 def _error_of(folder: Path, artifacts: Artifacts) -> float:
     """Largest difference in dollars between the first priced rows and the model in float64; prices are in cents."""
     rows = 1000
-    priced = torch.from_numpy(pd.read_csv(folder / "priced.csv", nrows=rows)["predicted_price"].to_numpy())
+    priced = torch.from_numpy(pd.read_csv(folder / "priced.csv", nrows=rows)["predicted_price"].to_numpy(copy=True))
     expected = prices_in_float64(artifacts, make_houses(NUM_ROWS).features_NF[:rows])
     return checked_error(priced, expected, tolerance=0.01 + dollar_tolerance(artifacts))
 

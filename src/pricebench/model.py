@@ -54,8 +54,9 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map z-scored features to z-scored prices, `(N, F)` to `(N, 1)`."""
-        x = torch.relu(self.hidden1(x))
-        x = torch.relu(self.hidden2(x))
+        # In place: no second buffer of (N, hidden), 6 % of an eager training step (docs/log.md).
+        x = torch.relu_(self.hidden1(x))
+        x = torch.relu_(self.hidden2(x))
         price: Tensor = self.output(x)
         return price
 

@@ -202,7 +202,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     if kept is None or not kept.groups:
         return
     text = io.StringIO()
-    width, is_color = max(110, shutil.get_terminal_size().columns), terminalreporter.hasmarkup
+    width, is_color = max(130, shutil.get_terminal_size().columns), terminalreporter.hasmarkup
     console = Console(file=text, width=width, force_terminal=is_color, no_color=not is_color)
     for group in kept.groups:
         console.print(_as_table(group))

@@ -87,7 +87,6 @@ class _ParquetSource:
 
     def read_numbers(self, names: Sequence[str]) -> Block:
         try:
-            # Not `read_table`: it takes a folder called rooms=4 on the way to the file for a column.
             with pq.ParquetFile(self._path) as file:
                 table = file.read(columns=list(names))
         except (pa.ArrowException, OSError) as error:
