@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -17,6 +18,16 @@ COMMANDS = re.findall(r"^uv run (pricebench [^#\n]*)", TEXT, re.MULTILINE)
 
 def test_the_table_is_the_one_of_the_committed_run():
     assert rendered(TEXT) == TEXT
+
+
+@pytest.mark.parametrize(("run", "row"), [("usa", "USA_Housing.csv"), ("california", "California housing.csv")])
+def test_the_quality_figures_are_those_of_the_committed_trainings(run, row):
+    metrics = json.loads((README.parent / "reports" / "training" / f"{run}.json").read_text())
+
+    (line,) = [line for line in TEXT.splitlines() if line.startswith(f"| {row}")]
+
+    assert line.endswith(f"| {metrics['linear_r2']:.4f} | {metrics['r2']:.4f} |")
+    assert f"--test-size {metrics['config']['test_size']} --split-seed {metrics['config']['split_seed']}" in line
 
 
 def test_links_lead_to_files():
