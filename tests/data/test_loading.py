@@ -624,3 +624,16 @@ def test_real_file_streams_to_the_rows_that_are_loaded(name, real_data):
 
     assert len(features_NF) == dataset.num_rows + dataset.num_dropped
     np.testing.assert_array_equal(features_NF[~np.isnan(features_NF).any(axis=1)], dataset.features_NF)
+
+
+def test_quoted_newlines_are_seen_behind_blocks_without_a_quote(tmp_path):
+    # The search goes backwards in blocks of 256 KiB; Arrow parses in blocks of 1 MiB, one of which ends in a quoted cell.
+    quoted = '60000,5,6,3,20000,950000,"' + "\n" * 100 + '"\n'
+    plain = "50000,5,6,3,20000,900000,somewhere\n"
+    path = tmp_path / "houses.csv"
+    path.write_text(f"{CANONICAL},address\n" + quoted * 20_000 + plain * 20_000)
+
+    houses = load_dataset(path)
+
+    assert houses.num_rows == 40_000
+    assert houses.price_N.sum() == 20_000 * (950_000 + 900_000)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import mmap
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from pricebench.data.cells import MEND, MISSING, is_number, not_a_number, printa
 from pricebench.data.schema import Block
 from pricebench.errors import DataError
 
+_SCAN_BYTES = 1 << 18  # stays in cache: half the time of a memory map, whose pages are faulted in one by one
 _HEAD_BYTES = 1 << 20  # Arrow's block size: a header longer than that it cannot read either
 _PARQUET_MAGIC = b"PAR1"
 _WIDE_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
@@ -164,12 +164,13 @@ class _CsvSource:
 
     def _has_quotes(self) -> bool:
         """Whether a quote stands anywhere below the first line."""
-        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            # From the end: many times faster than `find`, and in a file with quotes done at once.
-            last_quote = content.rfind(b'"')
-            if _opens_cell(content[max(0, last_quote - 1) : last_quote + 2]):
+        with self._path.open("rb") as file:
+            last_quote = _last_quote(file)
+            file.seek(max(0, last_quote - 1))
+            if _opens_cell(file.read(3)):
                 raise self._open_quote()
-            return last_quote > content.find(b"\n")
+            file.seek(0)
+            return last_quote > file.read(_HEAD_BYTES).find(b"\n")
 
     def _require_closed_quote(self, batch: pa.RecordBatch) -> None:
         last_cell = batch.columns[-1][-1].as_py().encode()
@@ -281,6 +282,21 @@ def _csv_header(path: Path, head: bytes) -> list[str]:
     if len(head) < _HEAD_BYTES and not lines.read().strip():
         raise no_rows(path)
     return names
+
+
+def _last_quote(file: io.BufferedReader) -> int:
+    """Position of a file's last quote, or -1; from the end, so that a file with quotes is done at once."""
+    buffer = bytearray(_SCAN_BYTES)
+    end = file.seek(0, io.SEEK_END)
+    while end > 0:
+        start = max(0, end - _SCAN_BYTES)
+        file.seek(start)
+        num_read = file.readinto(memoryview(buffer)[: end - start])
+        found = buffer.rfind(b'"', 0, num_read)
+        if found >= 0:
+            return start + found
+        end = start
+    return -1
 
 
 def _opens_cell(around: bytes) -> bool:
