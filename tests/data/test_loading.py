@@ -627,7 +627,7 @@ def test_real_file_streams_to_the_rows_that_are_loaded(name, real_data):
 
 
 def test_quoted_newlines_are_seen_behind_blocks_without_a_quote(tmp_path):
-    # The search goes backwards in blocks of 256 KiB; Arrow parses in blocks of 1 MiB, one of which ends in a quoted cell.
+    # The search goes backwards in blocks of 256 KiB; Arrow parses blocks of 1 MiB, one of which ends in a quoted cell.
     quoted = '60000,5,6,3,20000,950000,"' + "\n" * 100 + '"\n'
     plain = "50000,5,6,3,20000,900000,somewhere\n"
     path = tmp_path / "houses.csv"
