@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 CONFTEST = """
     from pricebench.pytest_plugin import keep_history, note
@@ -147,6 +148,28 @@ def test_an_interrupted_run_is_stored_with_a_warning(suite, pytester):
 
     warnings = json.loads(stored(suite.path)[0].read_text())["pricebench"]["warnings"]
     assert "interrupted: the benchmarks after it are missing" in warnings
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_ends_nothing(suite):
+    result = suite("--device=cuda")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["fingerprint: * no CUDA device)"])
+
+
+@pytest.mark.parametrize(
+    "body", ["    pytest.skip('no device')", "    pytest.exit('no file', returncode=2)"], ids=["skipped", "stopped"]
+)
+def test_a_run_that_measured_nothing_stores_nothing_and_complains_of_nothing(pytester, body):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(f"import pytest\n@pytest.fixture\ndef data():\n{body}\ndef test_none(data, benchmark): ...\n")
+
+    result = pytester.runpytest_subprocess(*QUICK, "-W", "error")
+
+    assert result.ret == (2 if "exit" in body else 0)
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert stored(pytester.path) == []
 
 
 def test_disabled_benchmarks_store_nothing(suite):

@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricebench.units import format_bytes, format_dollars, format_duration, format_error, format_rate
+from pricebench.units import format_dollars, format_duration, format_error, format_rate
 
 SECONDS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 PER_SECOND = {"/s": 1.0, "k/s": 1e3, "M/s": 1e6, "G/s": 1e9}
 
 
@@ -49,28 +48,6 @@ def test_duration_shows_exactly_three_digits(duration):
     digits = re.sub(r"\D", "", format_duration(duration)).lstrip("0")
 
     assert len(digits) == 3
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "0.977 KiB"),
-        (1024, "1.00 KiB"),
-        (726_209, "709 KiB"),
-        (1_048_576, "1.00 MiB"),
-        (3 * 2**30, "3.00 GiB"),
-        (2**41, "2048 GiB"),
-    ],
-)
-def test_bytes_are_in_binary_units(size, text):
-    assert format_bytes(size) == text
-
-
-@given(st.integers(0, 2**50))
-def test_bytes_are_read_back_within_half_a_unit_of_the_third_digit(size):
-    assert read(format_bytes(size), BYTES) == pytest.approx(size, rel=0.005 + 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from rich.console import Console
@@ -23,6 +23,7 @@ from pricebench.load import LoadMeter
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
+    from pytest_benchmark.session import BenchmarkSession
 
 _SCHEMA = 1
 # They change from run to run or name the machine's owner; a fingerprint's folder would warn at every comparison.
@@ -128,9 +129,13 @@ def _choose_baseline(config: pytest.Config, folder: Path) -> str:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Let pytest-benchmark name the folder by fingerprint: its own key leaves CPU, torch and threads out."""
     if _kept_key in session.config.stash:
-        # The only way in: no option and no hook sets it.
-        storage = session.config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001
-        storage.default_machine_id = session.config.stash[_kept_key].fingerprint.digest
+        fingerprint = session.config.stash[_kept_key].fingerprint
+        _benchmark_session(session.config).storage.default_machine_id = fingerprint.digest
+
+
+def _benchmark_session(config: pytest.Config) -> BenchmarkSession:
+    """pytest-benchmark's own state, for what no option and no hook sets."""
+    return cast("BenchmarkSession", config._benchmarksession)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -155,6 +160,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
             kept.ending = "interrupted: the benchmarks after it are missing"
         elif session.testsfailed:
             kept.ending = f"incomplete: {session.testsfailed} benchmarks failed and are missing"
+        benchmark_session = _benchmark_session(session.config)
+        if not benchmark_session.benchmarks:
+            # All skipped, or stopped before the first: pytest-benchmark would warn that it was asked to save nothing.
+            benchmark_session.save = None
     return (yield)
 
 

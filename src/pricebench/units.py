@@ -22,20 +22,6 @@ def format_duration(duration: Second) -> str:
     return f"{_three_digits(duration)} s"
 
 
-def format_bytes(size: Byte) -> str:
-    """Binary units, three significant digits.
-
-    >>> [format_bytes(n) for n in (512, 270_340, 2**31)]
-    ['512 B', '264 KiB', '2.00 GiB']
-    """
-    scaled = float(size)
-    for unit in ("B", "KiB", "MiB"):
-        if scaled < 999.5:
-            return f"{size} B" if unit == "B" else f"{_three_digits(scaled)} {unit}"
-        scaled /= 1024
-    return f"{_three_digits(scaled)} GiB"
-
-
 def format_rate(per_second: float) -> str:
     """A rate with a metric prefix.
 
