@@ -1,0 +1,41 @@
+"""The command line: parse, call one function, print what it returns. One file a command.
+
+Heavy imports live inside the commands: `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from pricebench.cli.console import talk
+from pricebench.cli.export import export
+from pricebench.cli.modes import modes
+from pricebench.cli.predict import predict
+from pricebench.cli.train import train
+from pricebench.errors import PricebenchError
+
+app = typer.Typer(
+    name="pricebench",
+    help="Which PyTorch execution mode should I ship? A house price model and the laboratory that measures it.",
+    epilog="Exit codes: 0 fine, 1 a regression, 2 bad input or environment, 3 inconclusive, 4 broken, 130 Ctrl-C.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (train, predict, modes, export):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a known error becomes one line and its exit code.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+    """
+    try:
+        app(arguments, prog_name="pricebench")
+    except PricebenchError as error:
+        talk.print(f"pricebench: {error}", markup=False)
+        sys.exit(error.exit_code)

@@ -1,0 +1,21 @@
+"""What every command shares: where text goes, common options, the exit code of Ctrl-C.
+
+The result goes to stdout, talk and progress to stderr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+INTERRUPTED = 130  # what every shell gives a program that Ctrl-C ended
+
+talk = Console(stderr=True, soft_wrap=True, highlight=False)
+result = Console(soft_wrap=True, highlight=False)
+
+ArtifactsOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", help="Folder that train wrote.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ReportsOption = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Folder of stored runs and reports.")]

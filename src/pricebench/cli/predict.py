@@ -1,0 +1,102 @@
+"""`pricebench predict`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pricebench.cli.console import ArtifactsOption, JsonOption, result, talk
+from pricebench.units import format_dollars
+
+
+def predict(
+    *,
+    houses: Annotated[
+        Path | None, typer.Argument(metavar="[CSV]", help="Price every row of a file instead of one house.")
+    ] = None,
+    income: Annotated[float | None, typer.Option(help="USD a year.")] = None,
+    house_age: Annotated[float | None, typer.Option(help="Years.")] = None,
+    rooms: Annotated[float | None, typer.Option(help="Rooms per house.")] = None,
+    bedrooms: Annotated[float | None, typer.Option(help="Bedrooms per house.")] = None,
+    population: Annotated[float | None, typer.Option(help="People in the area.")] = None,
+    artifacts: ArtifactsOption = Path("artifacts"),
+    mode: Annotated[str, typer.Option(help="Execution mode.")] = "eager",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where priced rows go (default: stdout).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Price one house from its features, or every row of a CSV (written as CSV with a predicted_price column)."""
+    house = {
+        "income": income,
+        "house_age": house_age,
+        "rooms": rooms,
+        "bedrooms": bedrooms,
+        "population": population,
+    }
+    given = [name for name, value in house.items() if value is not None]
+    if houses and given:
+        raise typer.BadParameter(f"give a CSV or a house, not both (found {houses.name} and --{_flag(given[0])}).")
+    if houses:
+        _predict_file(houses, artifacts, mode, out)
+        return
+    missing = [f"--{_flag(name)}" for name in house if name not in given]
+    if missing:
+        raise typer.BadParameter(f"give a CSV, or all five features; missing: {', '.join(missing)}.")
+    _predict_house(
+        {name: value for name, value in house.items() if value is not None}, artifacts, mode, as_json=as_json
+    )
+
+
+def _predict_house(house: dict[str, float], artifacts: Path, mode: str, *, as_json: bool) -> None:
+    import numpy as np
+
+    from pricebench.data import FEATURES, QUANTITIES
+    from pricebench.serving import Predictor
+
+    values = np.array([house[name] for name in FEATURES])
+    for quantity, value in zip(QUANTITIES, values, strict=False):
+        if not np.isfinite(value) or quantity.first_wrong(np.array([value])) is not None:
+            raise typer.BadParameter(f"--{_flag(quantity.name)} is {value:g}, expected {quantity.expectation}.")
+    predictor = Predictor.load(artifacts, mode=mode)
+    price = float(predictor.predict(values[None, :])[0])
+    warnings = predictor.warnings_for(values)
+    if as_json:
+        result.print_json(json.dumps({"price": price, "warnings": warnings}))
+    else:
+        result.print(format_dollars(price))
+        for warning in warnings:
+            talk.print(f"warning: {warning}", markup=False)
+
+
+def _predict_file(houses: Path, artifacts: Path, mode: str, out: Path | None) -> None:
+    from pricebench.files import atomic_write
+    from pricebench.serving import FAMILIAR_SD, Predictor, price_file
+
+    predictor = Predictor.load(artifacts, mode=mode)
+    if out is None:
+        try:
+            report = price_file(predictor, houses, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # Whoever reads has seen enough, as in `| head`: no error, but nothing more can be flushed either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+    else:
+        with atomic_write(out) as sink:
+            report = price_file(predictor, houses, sink)
+    talk.print(f"{report.num_rows:,} rows priced")
+    if report.num_missing:
+        talk.print(f"{report.num_missing:,} of them without a price: a value is missing")
+    if report.num_unfamiliar:
+        talk.print(
+            f"warning: {report.num_unfamiliar:,} have a value more than {FAMILIAR_SD:g} standard deviations from the "
+            "training mean; their prices are extrapolations"
+        )
+
+
+def _flag(name: str) -> str:
+    return name.replace("_", "-")
