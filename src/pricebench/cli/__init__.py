@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from pricebench.cli.cliff import cliff
 from pricebench.cli.console import talk
 from pricebench.cli.export import export
 from pricebench.cli.modes import modes
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export):
+for command in (train, predict, modes, export, cliff):
     app.command()(command)
 
 

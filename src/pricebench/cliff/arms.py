@@ -1,20 +1,27 @@
-"""The arms: ways to live with a residual batch, from doing nothing to each remedy that PyTorch or a data loader offers."""
+"""The arms: ways to live with a residual batch, from doing nothing to each remedy of PyTorch or of a data loader.
+
+The names of this file are known without the compiler: what needs it is imported where it runs.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from pricebench.cliff.recorder import GraphRecorder
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.errors import unknown_name
 from pricebench.modes import ExecutionMode, compile, eager, fx, torchscript  # noqa: A004 - the mode's name is its key
 from pricebench.modes.base import Forward
+
+if TYPE_CHECKING:
+    from pricebench.cliff.recorder import GraphRecorder
+
+Stance: TypeAlias = Literal["eager_on_recompile", "eager_then_compile"]
 
 _BOTH = (Kind.INFERENCE, Kind.TRAINING)
 _DYNAMO, _INDUCTOR = "torch._dynamo.config", "torch._inductor.config"
@@ -60,7 +67,7 @@ class Arm:
     config: Mapping[str, object] = field(default_factory=dict)
     mark: Callable[[Tensor, int], None] | None = None
     fit: Callable[[int, int], int] = _as_it_is
-    stance: str | None = None
+    stance: Stance | None = None
     stance_later: bool = False
     missing: Callable[[str], str | None] = _nothing_missing
 
@@ -99,11 +106,15 @@ def _one_spec(module: nn.Module, example: Tensor) -> Mapping[str, Any]:
 
 
 def _mark_dynamic(batch: Tensor, full: int) -> None:  # noqa: ARG001
-    torch._dynamo.mark_dynamic(batch, 0)
+    from torch._dynamo.decorators import mark_dynamic  # noqa: PLC0415
+
+    mark_dynamic(batch, 0)
 
 
 def _mark_specialized(batch: Tensor, full: int) -> None:
-    torch._dynamo.mark_dynamic(batch, 0, specialize_on=[_equals(full)])
+    from torch._dynamo.decorators import mark_dynamic  # noqa: PLC0415
+
+    mark_dynamic(batch, 0, specialize_on=[_equals(full)])
 
 
 _SPECIALIZATIONS: dict[int, Callable[[int], bool]] = {}
@@ -115,7 +126,9 @@ def _equals(full: int) -> Callable[[int], bool]:
 
 
 def _mark_unbacked(batch: Tensor, full: int) -> None:  # noqa: ARG001
-    torch._dynamo.decorators.mark_unbacked(batch, 0)
+    from torch._dynamo.decorators import mark_unbacked  # noqa: PLC0415
+
+    mark_unbacked(batch, 0)
 
 
 def _to_full(rows: int, full: int) -> int:
@@ -131,7 +144,9 @@ def _drop(rows: int, full: int) -> int:
 
 
 def _without_exclusion_guard(device: str) -> str | None:  # noqa: ARG001
-    if hasattr(torch._dynamo.config, "automatic_dynamic_exclusion_guard"):
+    from torch._dynamo import config  # noqa: PLC0415
+
+    if hasattr(config, "automatic_dynamic_exclusion_guard"):
         return None
     return f"torch {torch.__version__} has no automatic_dynamic_exclusion_guard; 2.15 has"
 
@@ -161,8 +176,16 @@ ARMS = (
     Arm(name="compile_static", summary="dynamic=False: a graph per shape", options=_static),
     Arm(name="compile_dynamic", summary="dynamic=True: symbolic from the start", options=_dynamic),
     Arm(name="mark_dynamic", summary="mark_dynamic on each batch", mark=_mark_dynamic),
-    Arm(name="specialize_on", summary="mark_dynamic(specialize_on=...): a full and a general graph", mark=_mark_specialized),
-    Arm(name="mark_unbacked", summary="mark_unbacked: one graph that may assume nothing about the size", mark=_mark_unbacked),
+    Arm(
+        name="specialize_on",
+        summary="mark_dynamic(specialize_on=...): a full and a general graph",
+        mark=_mark_specialized,
+    ),
+    Arm(
+        name="mark_unbacked",
+        summary="mark_unbacked: one graph that may assume nothing about the size",
+        mark=_mark_unbacked,
+    ),
     Arm(
         name="exclusion_guard",
         summary="automatic_dynamic_exclusion_guard: full batches keep their own graph",
@@ -176,7 +199,12 @@ ARMS = (
         missing=_without_dynamic_shapes,
     ),
     Arm(name="pad", summary="pad with zeros to a full batch, mask the loss", fit=_to_full),
-    Arm(name="buckets", summary="pad to the next power of two, a static graph each", options=_static, fit=_to_power_of_two),
+    Arm(
+        name="buckets",
+        summary="pad to the next power of two, a static graph each",
+        options=_static,
+        fit=_to_power_of_two,
+    ),
     Arm(name="drop_last", summary="leave the residual rows out", fit=_drop, kinds=(Kind.TRAINING,)),
     Arm(
         name="eager_on_recompile",

@@ -61,7 +61,7 @@ class _Runner:
         self._optimizer.zero_grad()
         # The slice is the mask: padded rows reach neither the loss nor a gradient.
         loss = self._loss(forward(x)[:rows], target)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return loss.detach()
 
@@ -112,7 +112,7 @@ class RunningCell:
         try:
             result = self._runner.run(x, target)
         # Whatever torch's compiler raises is a finding about this arm, not the end of the measurement.
-        except Exception as raised:  # noqa: BLE001
+        except Exception as raised:
             failure = f"{type(raised).__name__}: {reason_of(raised)}"[:300]
         else:
             seconds = time.perf_counter() - started
@@ -180,7 +180,7 @@ class RunningCell:
                 return _relative_error([result], [reference.eval()(x.double())])
         reference.zero_grad()
         loss = self._workload.loss(reference.train()(x.double()), target.double())
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         found = [result, *(parameter.grad for parameter in self._runner.module.parameters())]
         expected = [loss, *(parameter.grad for parameter in reference.parameters())]
         return _relative_error(found, expected)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +26,13 @@ TIME_LIMIT: Second = 120.0
 START_LIMIT: Second = 180.0
 # What a user's shell may hold that would change what is measured: a job id shares what earlier processes learnt about
 # shapes, and the rest switches caches, logs or compilers.
-_UNSET = ("TORCH_COMPILE_JOB_ID", "TORCH_LOGS", "TORCH_TRACE", "TORCHINDUCTOR_FORCE_DISABLE_CACHES", "TORCHDYNAMO_DISABLE")
+_UNSET = (
+    "TORCH_COMPILE_JOB_ID",
+    "TORCH_LOGS",
+    "TORCH_TRACE",
+    "TORCHINDUCTOR_FORCE_DISABLE_CACHES",
+    "TORCHDYNAMO_DISABLE",
+)
 
 
 class CellError(CliffError):
@@ -100,11 +105,14 @@ class Launcher:
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
         self._child: int | None = None
+        self.cpu_seconds: Second = 0.0  # of the cells that have ended
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop()
 
     @contextmanager
@@ -190,8 +198,11 @@ class Launcher:
             os.killpg(self._child, signal.SIGKILL)
         self._child = None
         with suppress(queue.Empty):
-            while "ended" not in json.loads(self._answers.get(timeout=START_LIMIT) or '{"ended":0}'):
-                pass
+            while line := self._answers.get(timeout=START_LIMIT):
+                answer = json.loads(line)
+                if "ended" in answer:
+                    self.cpu_seconds = answer["cpu_seconds"]
+                    return
 
     def _stop(self) -> None:
         if self._process is None:

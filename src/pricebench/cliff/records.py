@@ -213,7 +213,9 @@ class Report:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"no JSON ({error})"
-            raise CliffError(f"{path}: expected a cliff report, found: {reason}. Make one: pricebench cliff.") from error
+            raise CliffError(
+                f"{path}: expected a cliff report, found: {reason}. Make one: pricebench cliff."
+            ) from error
         found = record.get("schema") if isinstance(record, dict) else None
         if found != SCHEMA:
             raise CliffError(f"{path}: expected a cliff report of schema {SCHEMA}, found {found!r}. Make a new one.")

@@ -31,9 +31,7 @@ from pricebench.units import Second
 NUM_PROCESSES = 5
 NUM_BLOCKS = 30
 _REPEATED_BLOCKS = 6  # in the repetitions: enough to see whether their B against A is that of the first
-# What Ctrl-C or a full budget leaves undone is what matters least: each arm once, then repetitions of the arm that
-# everybody has, then everybody's repetitions.
-_CONTROL = "compile"
+_CONTROL = "compile"  # what everybody has: it is reversed too, and repeated before the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +44,17 @@ class Planned:
     cache: str = "cold"
     process: int = 0
     num_blocks: int = NUM_BLOCKS
+
+    def cell(self, **measured: Any) -> Cell:
+        """The record of it."""
+        return Cell(
+            arm=self.arm.name,
+            kind=self.kind,
+            order=self.order,
+            cache=self.cache,
+            process=self.process,
+            **measured,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +81,19 @@ class Plan:
         if self.setting.counts_only:
             return [Planned(arm=arm, kind=kind, num_blocks=0) for arm, kind in able]
         compiling = [(arm, kind) for arm, kind in able if arm.compiles]
-        compiling.sort(key=lambda pair: pair[0].name != _CONTROL)
         planned = []
         for arm, kind in able:
             planned.append(Planned(arm=arm, kind=kind))
             if arm.compiles:
                 planned.append(Planned(arm=arm, kind=kind, cache="warm", num_blocks=0))
-        planned += [
-            Planned(arm=arm, kind=kind, order=Order.REVERSE) for arm, kind in compiling if arm.name == _CONTROL
-        ]
-        for process in range(1, self.num_processes):
-            planned += [
-                Planned(arm=arm, kind=kind, cache=cache, process=process, num_blocks=_REPEATED_BLOCKS * (cache == "cold"))
-                for arm, kind in compiling
-                for cache in ("cold", "warm")
-            ]
+        controls = [(arm, kind) for arm, kind in compiling if arm.name == _CONTROL]
+        others = [pair for pair in compiling if pair not in controls]
+        planned += [Planned(arm=arm, kind=kind, order=Order.REVERSE) for arm, kind in controls]
+        for pairs in (controls, others):
+            for process in range(1, self.num_processes):
+                planned += [
+                    Planned(arm=arm, kind=kind, process=process, num_blocks=_REPEATED_BLOCKS) for arm, kind in pairs
+                ]
         return planned
 
 
@@ -111,7 +118,7 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
     no_compiler = None if setting.counts_only else compile.MODE.missing()
     cells = plan.cells()
     with temporary_folder() as folder:
-        modules: list[str] = ["torch._dynamo"]
+        modules: list[str] = []
         template: Path | None = None
         if no_compiler is None and not setting.counts_only and any(cell.arm.compiles for cell in cells):
             try:
@@ -129,12 +136,12 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
                         break
                     total = spent + pace.remaining()
                     progress(planned, spent / (min(total, plan.budget) if plan.budget else total))
-                    missing = planned.arm.missing(setting.device) or (no_compiler if planned.arm.compiles else None)
-                    if missing:
-                        cell = _unmeasured(planned, f"not available: {missing}")
+                    if no_compiler and planned.arm.compiles:
+                        cell = planned.cell(failure=f"not available: {no_compiler}")
                     else:
                         cell = _run(launcher, planned, steps[planned.order], caches.of(planned))
-                    report = replace(report.with_cell(cell), warnings=tuple(meter.warnings()))
+                    warnings = meter.warnings(own=launcher.cpu_seconds)
+                    report = replace(report.with_cell(cell), warnings=tuple(warnings))
                     on_change(report)
                     pace.took(planned, time.monotonic() - started - spent)
                 else:
@@ -180,9 +187,11 @@ class _Caches:
         self._template = template
 
     def of(self, planned: Planned) -> Path:
-        cache = self._folder / f"{planned.arm.name}_{planned.kind}_{planned.order}_{planned.process}"
-        if planned.cache == "cold" and self._template:
-            shutil.copytree(self._template, cache)
+        cache = self._folder / f"{planned.arm.name}_{planned.kind}"
+        if planned.cache == "cold":
+            shutil.rmtree(cache, ignore_errors=True)
+            if self._template:
+                shutil.copytree(self._template, cache)
         return cache
 
 
@@ -204,30 +213,8 @@ def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Pat
             num_graphs = process.num_graphs()
     except CellError as error:
         failure = str(error)
-    if planned.cache == "warm":
-        shutil.rmtree(cache, ignore_errors=True)
-    return Cell(
-        arm=planned.arm.name,
-        kind=planned.kind,
-        order=planned.order,
-        cache=planned.cache,
-        process=planned.process,
-        prepare=prepare,
-        num_graphs=num_graphs,
-        calls=tuple(calls),
-        blocks=tuple(blocks),
-        failure=failure,
-    )
-
-
-def _unmeasured(planned: Planned, reason: str) -> Cell:
-    return Cell(
-        arm=planned.arm.name,
-        kind=planned.kind,
-        order=planned.order,
-        cache=planned.cache,
-        process=planned.process,
-        failure=reason,
+    return planned.cell(
+        prepare=prepare, num_graphs=num_graphs, calls=tuple(calls), blocks=tuple(blocks), failure=failure
     )
 
 

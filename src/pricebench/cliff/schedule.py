@@ -1,8 +1,8 @@
 """The order of batch shapes that a cell goes through: what an epoch with a residual batch does to a compiled model.
 
 Forward, with 2048 and 1207 rows: full block A, residual block, full block B, a second residual, 1, 2, full block C.
-B against A is the *takeover*: the same batch before and after another shape was seen. The reverse schedule starts with the
-residual, and is the control: what B costs there is the residual's.
+B against A is the *takeover*: the same batch before and after another shape was seen. The reverse schedule starts with
+the residual, and is the control: there it is the residual that is taken over.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def schedule(shapes: Mapping[str, int], order: Order = Order.FORWARD) -> tuple[S
     second = residual * 5 // 6
     if not 2 < second < residual < full:
         raise CliffError(
-            f"The residual batch has {residual} rows, expected 4 to {full - 1}: fewer than a full one, and enough for a "
-            "second residual. Choose another number of rows."
+            f"The residual batch has {residual} rows, expected 4 to {full - 1}: fewer than a full one, and enough for "
+            "a second residual. Choose another number of rows."
         )
     first, other = (full, residual) if order is Order.FORWARD else (residual, full)
     return (

@@ -1,7 +1,8 @@
 """A process that runs cells: reads requests as JSON lines, answers each with one JSON line.
 
-`python -m pricebench.cliff.worker preload.json` imports torch and the listed modules, then forks a child per cell: a fresh
-process as far as compiling goes, without the ten seconds of imports. Where there is no safe fork it runs one cell and ends.
+`python -m pricebench.cliff.worker preload.json` imports torch and the listed modules, then forks a child per cell: a
+fresh process as far as compiling goes, without the ten seconds of imports. Where there is no safe fork it runs one cell
+and ends.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pricebench.errors import PricebenchError
+
 CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
 
 
@@ -33,7 +36,7 @@ def main() -> None:
 
     import torch  # noqa: F401, PLC0415 - its import is what the children are spared
 
-    for name in json.loads(Path(sys.argv[1]).read_text()):
+    for name in json.loads(Path(sys.argv[1]).read_text()) or _used_by_capture():
         # A list made by another process may name modules that were generated there.
         with suppress(ImportError):
             import_module(name)
@@ -50,7 +53,28 @@ def main() -> None:
             answers.close()
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        answer(ended=os.waitstatus_to_exitcode(status))
+        times = os.times()
+        answer(ended=os.waitstatus_to_exitcode(status), cpu_seconds=sum(times[:4]))
+
+
+def _used_by_capture() -> list[str]:
+    """Modules that TorchDynamo imports while it captures its first graph, found out in a child that then ends."""
+    import torch._dynamo  # noqa: PLC0415
+
+    if not CAN_FORK:
+        return []
+    reader, writer = os.pipe()
+    if not os.fork():
+        before = set(sys.modules)
+        torch.compile(torch.relu, backend="eager")(torch.ones(2))
+        with os.fdopen(writer, "w") as file:
+            json.dump(sorted(set(sys.modules) - before), file)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        names: list[str] = json.load(file)
+    os.wait()
+    return names
 
 
 def _read() -> dict[str, Any] | None:
@@ -70,7 +94,7 @@ def _serve(request: dict[str, Any], answer: Callable[..., None]) -> None:
     try:
         running = _prepare(request)
     # Anything may be wrong with somebody's workload; the parent says it, the other cells go on.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         answer(failure=_reason(error))
         return
     from pricebench.cliff.schedule import Step  # noqa: PLC0415 - after the imports are measured
@@ -87,7 +111,7 @@ def _serve(request: dict[str, Any], answer: Callable[..., None]) -> None:
             else:
                 block = running.block(step, request["num_blocks"])
                 answer(block=block and asdict(block))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             answer(failure=_reason(error))
 
 
@@ -98,12 +122,16 @@ def _prepare(request: dict[str, Any]) -> Any:
     from pricebench.cliff.arms import arm_named  # noqa: PLC0415
     from pricebench.cliff.cell import RunningCell  # noqa: PLC0415
     from pricebench.cliff.recorder import uncompiled  # noqa: PLC0415
-    from pricebench.cliff.schedule import Kind  # noqa: PLC0415
+    from pricebench.cliff.schedule import CliffError, Kind  # noqa: PLC0415
 
+    arm = arm_named(request["arm"])
+    missing = arm.missing(request["device"])
+    if missing:
+        raise CliffError(f"not available: {missing}")
     torch.set_num_threads(request["threads"])
     torch.manual_seed(0)
     return RunningCell(
-        arm_named(request["arm"]),
+        arm,
         load_workload(request["workload"], request["residual_rows"]),
         Kind(request["kind"]),
         device=torch.device(request["device"]),
@@ -119,6 +147,8 @@ def load_workload(name: str, residual_rows: int) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PricebenchError):
+        return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
 
