@@ -166,7 +166,7 @@ class Analysis:
 
     def silently_eager(self, arm: str) -> list[Call]:
         """Calls of a compiling arm that no graph served and no stance sent to eager: a limit was hit."""
-        if "stance" in str(self.report.conditions.get("arms", {}).get(arm, "")):
+        if arm in self.report.conditions["eager_by_design"]:
             return []
         return [call for cell in self.cells(arm) for call in cell.calls if call.served == "eager"]
 
@@ -195,9 +195,9 @@ class Analysis:
             )
         return found
 
-    def against_eager(self, arm: str, step: str) -> Ratio | None:
+    def against_eager(self, arm: str, step: str, order: Order = Order.FORWARD) -> Ratio | None:
         """The arm's time against eager's at a step."""
-        block = self._block(arm, step)
+        block = self._block(arm, step, order)
         return self._ratio([_log_ratios(block)], self._floors["level"]) if block else None
 
     def after_against_before(self, arm: str, order: Order = Order.FORWARD) -> Ratio | None:
@@ -221,6 +221,15 @@ class Analysis:
         """Eager's median time per call for a batch, over all cells of the run."""
         times = [t for cell in self._cells for block in cell.blocks if block.rows == rows for t in block.eager]
         return median(times) if times else None
+
+    def per_row(self, rows: int) -> float | None:
+        """Eager's time per row with a batch of `rows`, against a full one: what is arithmetic and no cliff."""
+        part, full = self.eager_seconds(rows), self.eager_seconds(self.full)
+        return (part / rows) / (full / self.full) if part and full else None
+
+    def aligned(self) -> int:
+        """Rows of the aligned residual."""
+        return 1 << (self.residual.bit_length() - 1)
 
     def epochs(self, arm: str, full_batches: int) -> Epochs | None:
         """Epochs of `full_batches` full batches and a residual; None where something for it was not measured."""

@@ -147,10 +147,10 @@ class RunningCell:
             return None
         x, target = self._batch(step.rows)
         runs = [runner.run for runner in (self._runner, self._eager, self._eager)]
-        repeats = [_repeats(lambda run=run: run(x, target)) for run in runs]  # type: ignore[misc]
         times: tuple[list[Second], ...] = ([], [], [])
         self._recorder.begin()
         with self._no_compiling(), _no_garbage_collection():
+            repeats = [_repeats(lambda run=run: run(x, target)) for run in runs]  # type: ignore[misc]
             for number in range(num_blocks):
                 for which in _ORDERS[number % len(_ORDERS)]:
                     times[which].append(_per_call(lambda which=which: runs[which](x, target), repeats[which]))  # type: ignore[misc]
@@ -192,9 +192,10 @@ def _relative_error(found: list[Tensor | None], expected: list[Tensor | None]) -
     for one, other in zip(found, expected, strict=True):
         if one is None or other is None or one.shape != other.shape:
             return float("inf")
-        difference = (one.detach().double() - other.detach()).abs().max()
-        # `max` would keep the old value in place of NaN.
-        worst = torch.maximum(torch.tensor(worst), (difference / other.detach().abs().max()).cpu()).item()
+        difference, size = (one.detach().double() - other.detach()).abs().max(), other.detach().abs().max()
+        # A gradient may be zero throughout, behind a ReLU. `maximum`, not `max`, which would lose NaN.
+        error = difference / torch.where(size > 0, size, 1.0)
+        worst = torch.maximum(torch.tensor(worst, dtype=torch.float64), error.cpu()).item()
     return worst
 
 

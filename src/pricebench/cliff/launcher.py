@@ -104,6 +104,7 @@ class Launcher:
         self._log = folder / "worker.log"
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
+        self._is_serving = False  # a cell, or an attempt at one
         self._child: int | None = None
         self.cpu_seconds: Second = 0.0  # of the cells that have ended
 
@@ -124,6 +125,7 @@ class Launcher:
         """
         self._start()
         setting = self._setting
+        self._is_serving = True
         try:
             self._send(
                 arm=arm,
@@ -164,7 +166,8 @@ class Launcher:
             raise CellError(f"no answer within {limit:.0f} s; ended") from None
         answer: dict[str, Any] = json.loads(line) if line else {"ended": self._process.wait()}
         if "ended" in answer:
-            self._child = None
+            self._is_serving = False
+            self.cpu_seconds = answer.get("cpu_seconds", self.cpu_seconds)
             raise CellError(f"the process ended ({_exit(answer['ended'])}){self._last_words()}")
         if "failure" in answer:
             raise CellError(str(answer["failure"]))
@@ -190,13 +193,16 @@ class Launcher:
 
     def _end_cell(self) -> None:
         """The process that served a cell is gone when this returns."""
-        if not CAN_FORK or self._child is None:
-            # Not even its number is known, or its parent is the cell.
+        child, self._child = self._child, None
+        if not self._is_serving:
+            return
+        self._is_serving = False
+        if child is None or not CAN_FORK:
+            # Not even its number is known, or it is the process itself.
             self._stop()
             return
         with suppress(ProcessLookupError):
-            os.killpg(self._child, signal.SIGKILL)
-        self._child = None
+            os.killpg(child, signal.SIGKILL)
         with suppress(queue.Empty):
             while line := self._answers.get(timeout=START_LIMIT):
                 answer = json.loads(line)

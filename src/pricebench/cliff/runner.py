@@ -89,6 +89,9 @@ class Plan:
         controls = [(arm, kind) for arm, kind in compiling if arm.name == _CONTROL]
         others = [pair for pair in compiling if pair not in controls]
         planned += [Planned(arm=arm, kind=kind, order=Order.REVERSE) for arm, kind in controls]
+        planned += [
+            Planned(arm=arm, kind=kind, order=Order.ALIGNED) for arm, kind in able if arm.name in (_CONTROL, "eager")
+        ]
         for pairs in (controls, others):
             for process in range(1, self.num_processes):
                 planned += [
@@ -237,5 +240,6 @@ def _begin(plan: Plan, workload: str, shapes: Any) -> Report:
             "torch_git": str(torch.version.git_version),
             "forked": CAN_FORK,
             "arms": {arm.name: arm.summary for arm in plan.arms},
+            "eager_by_design": [arm.name for arm in plan.arms if arm.stance],
         },
     )

@@ -2,7 +2,8 @@
 
 Forward, with 2048 and 1207 rows: full block A, residual block, full block B, a second residual, 1, 2, full block C.
 B against A is the *takeover*: the same batch before and after another shape was seen. The reverse schedule starts with
-the residual, and is the control: there it is the residual that is taken over.
+the residual, and is the control: there it is the residual that is taken over. The aligned one is forward with a power
+of two as residual, 1024: what is left then is not the odd size's fault.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ class Kind(StrEnum):
 
 
 class Order(StrEnum):
-    """Which shape comes first."""
+    """Which shapes come in which order."""
 
     FORWARD = "forward"
     REVERSE = "reverse"
+    ALIGNED = "aligned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,15 @@ def schedule(shapes: Mapping[str, int], order: Order = Order.FORWARD) -> tuple[S
         CliffError: The shapes leave no room for a second residual, 1 and 2 rows.
     """
     full, residual = shapes["full"], shapes["residual"]
+    if order is Order.ALIGNED:
+        residual = 1 << (residual.bit_length() - 1)
     second = residual * 5 // 6
     if not 2 < second < residual < full:
         raise CliffError(
             f"The residual batch has {residual} rows, expected 4 to {full - 1}: fewer than a full one, and enough for "
             "a second residual. Choose another number of rows."
         )
-    first, other = (full, residual) if order is Order.FORWARD else (residual, full)
+    first, other = (residual, full) if order is Order.REVERSE else (full, residual)
     return (
         Step(name=FIRST, rows=first),
         Step(name=BEFORE, rows=first, steady=True),

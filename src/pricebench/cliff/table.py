@@ -199,17 +199,22 @@ def _loud(analysis: Analysis) -> list[str]:
 
 def _controls(analysis: Analysis) -> list[str]:
     notes = []
-    full, residual = analysis.eager_seconds(analysis.full), analysis.eager_seconds(analysis.residual)
-    if full and residual:
-        per_row = (residual / analysis.residual) / (full / analysis.full)
+    sizes = [rows for rows in (analysis.residual, analysis.aligned()) if analysis.per_row(rows)]
+    if sizes:
+        parts = " and ".join(f"{analysis.per_row(rows):.2f} times as long per row with {rows:,} rows" for rows in sizes)
+        notes.append(f"Control, arithmetic: eager takes {parts} as with {analysis.full:,}; no compiler is to blame.")
+    aligned = analysis.against_eager("compile", OTHER, Order.ALIGNED)
+    odd = analysis.against_eager("compile", OTHER)
+    if aligned and odd:
         notes.append(
-            f"Control: eager takes {format_duration(full)} for {analysis.full:,} rows, {format_duration(residual)} for "
-            f"{analysis.residual:,}: {per_row:.2f} times as much per row, which no compiler is to blame for."
+            f"Control, alignment: compile against eager, {analysis.aligned():,} rows {_markdown(_ratio(aligned))}; "
+            f"{analysis.residual:,} rows {_markdown(_ratio(odd))}."
         )
     reverse = analysis.after_against_before("compile", Order.REVERSE)
     if reverse:
         notes.append(
-            f"Control: the residual first, then a full batch: residual after / before {_markdown(_ratio(reverse))}."
+            "Control, order: the residual first, then a full batch; residual after / before "
+            f"{_markdown(_ratio(reverse))}."
         )
     changes = analysis.repeated_changes("compile")
     if len(changes) > 1:
