@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch._dynamo.utils import counters
 
-from pricebench.cliff.arms import Arm, arm_named
+from pricebench.cliff.arms import arm_named
 from pricebench.cliff.cell import RunningCell
 from pricebench.cliff.recorder import uncompiled
 from pricebench.cliff.schedule import Kind, Step
@@ -147,12 +148,7 @@ def test_drop_last_runs_no_residual():
 
 
 def test_hitting_the_recompile_limit_runs_eager_without_an_error():
-    limited = Arm(
-        name="limited",
-        summary="two graphs at most",
-        options=lambda module, x: {"dynamic": False},
-        config={"torch._dynamo.config.recompile_limit": 2},
-    )
+    limited = replace(arm_named("compile_static"), config={"torch._dynamo.config.recompile_limit": 2})
     cell = start(limited)
 
     calls = [cell.call(Step(name=str(rows), rows=rows)) for rows in (2048, 1207, 1000, 500)]

@@ -20,7 +20,9 @@ needs_fork = pytest.mark.skipif(not CAN_FORK, reason="each cell would import tor
 def counted():
     seen, shares = [], []
     plan = Plan(setting=COUNTS, arms=[arm_named(name) for name in ARM_NAMES])
-    report = measure(plan, on_change=seen.append, progress=lambda planned, share: shares.append(share))
+    report = measure(
+        plan, on_change=seen.append, progress=lambda *planned_and_share: shares.append(planned_and_share[1])
+    )
     return report, seen, shares
 
 
@@ -73,10 +75,10 @@ def test_a_report_is_read_as_it_was_written(counted, tmp_path):
     assert again.machine == counted[0].machine
 
 
-def test_an_interrupted_run_says_so_in_what_it_wrote(monkeypatch):
+def test_an_interrupted_run_says_so_in_what_it_wrote():
     seen = []
 
-    def stop(planned, share):
+    def stop(*_):
         if len(seen) == 1:
             raise KeyboardInterrupt
 

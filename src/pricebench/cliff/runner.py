@@ -66,7 +66,7 @@ class Plan:
         arms: In the table's order.
         kinds: Inference, training or both.
         num_processes: Of each arm that compiles; a stall is one event per process.
-        budget: Seconds after which no further repetition is begun; None for no limit.
+        budget: Seconds after which nothing is begun that would end later; None for no limit.
     """
 
     setting: Setting
@@ -135,7 +135,7 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
                 pace = _Pace(cells)
                 for planned in cells:
                     spent = time.monotonic() - started
-                    if plan.budget and planned.process and spent + pace.expected(planned) > plan.budget:
+                    if plan.budget and spent + pace.expected(planned) > plan.budget:
                         break
                     total = spent + pace.remaining()
                     progress(planned, spent / (min(total, plan.budget) if plan.budget else total))
