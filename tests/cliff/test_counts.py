@@ -230,29 +230,29 @@ class Forgetful(Small):
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_wrong_answer_is_a_failed_call(kind):
     workload = small()
-    wrong = Workload(
-        name="wrong",
-        module=Forgetful().eval(),
-        inputs=workload.inputs,
-        targets=workload.targets,
-        loss=workload.loss,
-        shapes=workload.shapes,
-    )
+    wrong = replace(workload, module=Forgetful().eval())
     cell = RunningCell(arm_named("eager"), wrong, kind, device=CPU)
 
     assert cell.call(Step(name="full", rows=2048)).failure.startswith("wrong answer: differs from eager in float64")
 
 
+def test_a_gradient_that_cancels_to_nothing_is_no_wrong_answer():
+    workload = small()
+    # Half the targets above and half below by the same: the gradient of the last bias is rounding alone.
+    with torch.no_grad():
+        workload.module.output.weight.zero_()
+    balanced = replace(
+        workload, targets=lambda rows: workload.module.output.bias + 1.0 - 2.0 * (torch.arange(rows) % 2)[:, None]
+    )
+
+    call = RunningCell(arm_named("eager"), balanced, Kind.TRAINING, device=CPU).call(Step(name="full", rows=2048))
+
+    assert call.failure == ""
+
+
 def test_nan_is_a_wrong_answer():
     workload = small()
-    nan = Workload(
-        name="nan",
-        module=workload.module,
-        inputs=lambda rows: torch.full((rows, 3), float("nan")),
-        targets=workload.targets,
-        loss=workload.loss,
-        shapes=workload.shapes,
-    )
+    nan = replace(workload, inputs=lambda rows: torch.full((rows, 3), float("nan")))
 
     call = RunningCell(arm_named("eager"), nan, Kind.INFERENCE, device=CPU).call(Step(name="full", rows=4))
 

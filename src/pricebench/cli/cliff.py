@@ -38,6 +38,9 @@ def cliff(
     read: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Show a stored report instead of measuring.")
     ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add to this report what it lacks, such as more processes.")
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     reports: ReportsOption = Path("reports"),
     as_json: JsonOption = False,
@@ -59,7 +62,7 @@ def cliff(
         processes=processes,
         budget=_seconds(budget),
     )
-    report, path, is_interrupted = _measure(plan, reports / "cliff")
+    report, path, is_interrupted = _measure(plan, reports / "cliff", resume)
     _show(report, full_batches, markdown=markdown, as_json=as_json)
     talk.print(f"wrote {path}", markup=False)
     if is_interrupted:
@@ -97,21 +100,23 @@ def _plan(
     )
 
 
-def _measure(plan: Any, folder: Path) -> tuple[Any, Path, bool]:
+def _measure(plan: Any, folder: Path, resume: Path | None) -> tuple[Any, Path, bool]:
     """The report, its file, and whether Ctrl-C ended it."""
+    from pricebench.cliff.records import Report
     from pricebench.cliff.runner import measure
 
     latest: dict[str, Any] = {}
+    begun = Report.load(resume) if resume else None
 
     def keep(report: Any) -> None:
         if not latest:
-            latest["path"] = _new_file(folder, report)
+            latest["path"] = resume or _new_file(folder, report)
         latest["report"] = report
         report.save(latest["path"])
 
     with _progress_bar() as progress:
         try:
-            measure(plan, on_change=keep, progress=progress)
+            measure(plan, on_change=keep, progress=progress, begun=begun)
         except KeyboardInterrupt:
             if not latest:
                 raise typer.Exit(INTERRUPTED) from None
