@@ -199,10 +199,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
 
 def _nanoseconds(value: Any, number: int, key: str) -> Nanosecond:
     """Microseconds with three decimals, as the file has them, exactly."""
-    if type(value) in (int, Decimal):
-        nanoseconds = round(value * 1000)
-        if abs(nanoseconds) < _LATEST:
-            return nanoseconds
+    if type(value) in (int, Decimal) and abs(value) < _LATEST // 1000:
+        return round(value * 1000)
     raise TraceError(f"event {number}: {key} is {_shown(value)}, expected microseconds. {_PROFILE}")
 
 
