@@ -1,12 +1,12 @@
 """The golden CUDA trace is made by hand; so is every expected number here, in microseconds.
 
-    host, thread 7   linear 1100-1200 (launches gemm at 1150), relu 1250-1300 (launch 1260), copy_ 1320-1380 (1340),
-                     cudaDeviceSynchronize 1500-1900
-    host, thread 8   a node of autograd 1400-1450 (launches relu_backward at 1410), sum 1710-1740 (launch 1720)
-    stream 7         gemm 1200-1400, relu 1400.02-1500, relu_backward 1600-1700, sum 1750-1800
-    stream 20        a copy 1450-1550
-    step 0           1000-2000
-    step 1           2000-2100: nothing on the host; on the device a fill 2090-2150 that no call launched
+host, thread 7   linear 1100-1200 (launches gemm at 1150), relu 1250-1300 (launch 1260), copy_ 1320-1380 (1340),
+                 cudaDeviceSynchronize 1500-1900
+host, thread 8   a node of autograd 1400-1450 (launches relu_backward at 1410), sum 1710-1740 (launch 1720)
+stream 7         gemm 1200-1400, relu 1400.02-1500, relu_backward 1600-1700, sum 1750-1800
+stream 20        a copy 1450-1550
+step 0           1000-2000
+step 1           2000-2100: nothing on the host; on the device a fill 2090-2150 that no call launched
 """
 
 from __future__ import annotations

@@ -176,7 +176,9 @@ def any_events(draw):
     return [
         event(draw(st.sampled_from(NAMES)), *draw(SPANS), tid=draw(st.sampled_from([7, 8])))
         if draw(st.integers(0, 4))
-        else event(draw(st.sampled_from(["cudaLaunchKernel", "cudaDeviceSynchronize"])), *draw(SPANS), cat="cuda_runtime")
+        else event(
+            draw(st.sampled_from(["cudaLaunchKernel", "cudaDeviceSynchronize"])), *draw(SPANS), cat="cuda_runtime"
+        )
         for _ in range(draw(st.integers(0, 12)))
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+
 def event(name, start, end, *, cat="cpu_op", pid=100, tid=7, **args):
     """A complete event from `start` to `end`."""
     return {

@@ -15,7 +15,8 @@ from pricebench.cli.console import JsonOption, result
 def modes(
     *,
     show: Annotated[
-        str | None, typer.Option(metavar="MODE", help="Print what a mode made of the model instead: code, graph, kernels, guards.")
+        str | None,
+        typer.Option(metavar="MODE", help="Print what a mode made of the model instead: code, graph, kernels, guards."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

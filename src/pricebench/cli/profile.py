@@ -112,9 +112,7 @@ def _profiled(
     return analysis
 
 
-def _step(
-    mode: ExecutionMode, workload: Workload, shape: str, *, training: bool, device: str
-) -> Callable[[], object]:
+def _step(mode: ExecutionMode, workload: Workload, shape: str, *, training: bool, device: str) -> Callable[[], object]:
     """One forward pass, or one training step on a copy of the model."""
     import copy
 

@@ -65,7 +65,11 @@ def code(module: nn.Module, example: Tensor) -> str:
     if sources is None:
         comments += ["", f"Generated code: torch {torch.__version__} has no way to show it that is known here."]
     for number, source in enumerate(sources or (), 1):
-        comments += ["", f"Kernels of graph {number}, in the order in which they run (fused operators by name):", *_kernels(source)]
+        comments += [
+            "",
+            f"Kernels of graph {number}, in the order in which they run (fused operators by name):",
+            *_kernels(source),
+        ]
     return "\n\n".join(["\n".join(f"# {line}".rstrip() for line in comments), *(s.strip() for s in sources or ())])
 
 

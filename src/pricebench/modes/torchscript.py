@@ -67,7 +67,7 @@ def _code(module: nn.Module, example: Tensor) -> str:  # noqa: ARG001
     frozen = _freeze(scripted)
     assert isinstance(frozen, torch.jit.ScriptModule)
     # Without the source ranges: they are paths of this machine.
-    return f"{source}\n\n{frozen.inlined_graph.str(False).strip()}"  # type: ignore[attr-defined]  # noqa: FBT003
+    return f"{source}\n\n{frozen.inlined_graph.str(False).strip()}"  # type: ignore[attr-defined]
 
 
 MODE = ExecutionMode(

@@ -251,7 +251,9 @@ def _warnings(trace: Trace, steps: Sequence[Step], num_replays: int) -> list[str
             "pricebench profile records them"
         )
     if not (trace.kind == Kind.OPERATOR).any():
-        found.append("no operators were recorded: everything on the host counts as Python. Profile with ProfilerActivity.CPU")
+        found.append(
+            "no operators were recorded: everything on the host counts as Python. Profile with ProfilerActivity.CPU"
+        )
     durations = [step.end - step.start for step in steps]
     longest, median = max(durations), float(np.median(durations))
     if longest > _UNEVEN * median:

@@ -77,12 +77,7 @@ _GENERATED = re.compile(r"(^|_)(cpp|triton)_(\w+_)?fused_")
 # They make or move descriptions of memory, or call another operator that does the work.
 _BOOKKEEPING = frozenset(
     f"aten::{name}"
-    for name in (
-        "_local_scalar_dense _reshape_alias _to_copy _unsafe_view alias as_strided broadcast_tensors chunk clone contiguous "
-        "detach empty empty_like empty_strided expand expand_as flatten item lift_fresh narrow ones_like permute "
-        "record_stream resize_ reshape resolve_conj resolve_neg select set_ slice split squeeze t to transpose unbind "
-        "unflatten unsqueeze view view_as zeros_like"
-    ).split()
+    for name in ["_local_scalar_dense", "_reshape_alias", "_to_copy", "_unsafe_view", "alias", "as_strided", "broadcast_tensors", "chunk", "clone", "contiguous", "detach", "empty", "empty_like", "empty_strided", "expand", "expand_as", "flatten", "item", "lift_fresh", "narrow", "ones_like", "permute", "record_stream", "resize_", "reshape", "resolve_conj", "resolve_neg", "select", "set_", "slice", "split", "squeeze", "t", "to", "transpose", "unbind", "unflatten", "unsqueeze", "view", "view_as", "zeros_like"]
 )
 # They prepare memory for the operator that calls them: calling only these leaves the work to the caller, as addmm does.
 _HELPERS = _BOOKKEEPING | {"aten::copy_", "aten::fill_", "aten::zero_"}
