@@ -69,7 +69,7 @@ def test_again_overwrites(profiled):
         (["--mode", "egaer"], "Did you mean 'eager'"),
         (["--shape", "fill"], "No shape is called 'fill'. Did you mean 'full'?"),
         (["--device", "gpu"], "No device is called 'gpu'"),
-        (["--steps", "0"], "0 is not in the range"),
+        (["--steps", "0"], "greater than or equal to 1"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(options, says, tmp_path):

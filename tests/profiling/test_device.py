@@ -49,8 +49,8 @@ def test_gaps_of_the_golden_trace_are_told_apart(golden):
     first, second = devices["0"]
 
     assert first.gaps == {
-        # Before gemm, whose launch began at 1150: 1000-1200. Before sum, launched at 1720, when the device had been idle
-        # since 1700: 1700-1750. After sum nothing was launched: 1800-2000.
+        # Before gemm, whose launch began at 1150: 1000-1200. Before sum, launched at 1720, when the device had been
+        # idle since 1700: 1700-1750. After sum nothing was launched: 1800-2000.
         GapKind.HOST_BOUND: (200_000, 50_000, 200_000),
         # Between gemm and relu: 20 ns.
         GapKind.BACK_TO_BACK: (20,),

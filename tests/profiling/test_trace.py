@@ -70,6 +70,7 @@ def test_a_step_on_the_device_is_no_second_step(tmp_path):
     assert (trace.kind == Kind.STEP).sum() == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process its peak")
 def test_a_large_file_costs_little_memory(tmp_path):
     # 40 MB, two thirds of it Python functions with long arguments. A document tree of it takes over 200 MB.
     path = tmp_path / "large.json"
@@ -84,7 +85,8 @@ def test_a_large_file_costs_little_memory(tmp_path):
         "import resource, sys; from pathlib import Path; from pricebench.profiling import analyse, read_trace\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"analysis = analyse(Path({str(path)!r}))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, sum(operator.num_calls for operator in analysis.operators))"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        "print(sum(operator.num_calls for operator in analysis.operators))"
     )
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Where the time of a trace's steps went: shares, gaps, the largest operators, the devices. In seconds, ready to be shown."""
+"""Where the time of a trace's steps went, in seconds: shares, gaps, the largest operators, the devices."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ _PRIVATE = re.compile(rb'"(host_name|traceName)": "(?:[^"\\]|\\.)*"')
 def capture(call: Callable[[], object], path: Path, *, num_steps: int = 20, device: str = "cpu") -> None:
     """Profile calls of `call`, after warm-up calls that are not profiled, and write the trace.
 
-    Steps are marked ProfilerStep#0 to N-1, each around one call. Not by the profiler's own `step()`: its work between two
-    steps, 0.1 ms, would count as Python of the step.
+    Steps are marked ProfilerStep#0 to N-1, each around one call. Not by the profiler's own `step()`: its work between
+    two steps, 0.1 ms, would count as Python of the step.
 
     Args:
         call: One step; its first call may compile.

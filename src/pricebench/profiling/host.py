@@ -1,8 +1,8 @@
 """The host's side of a step: every nanosecond belongs to exactly one part.
 
-A thread's events are nested, as calls are. Flattened, each stretch of time belongs to the innermost event that covers it, so
-an operator counts with its self time and nothing counts twice. Time that no event covers is Python between operators,
-unless another thread of the process has an event there, as autograd's has for a CUDA model.
+A thread's events are nested, as calls are. Flattened, each stretch of time belongs to the innermost event that covers
+it, so an operator counts with its self time and nothing counts twice. Time that no event covers is Python between
+operators, unless another thread of the process has an event there, as autograd's has for a CUDA model.
 """
 
 from __future__ import annotations
@@ -75,10 +75,13 @@ _GRAPH_CALL = "## Call CompiledFxGraph"
 _GENERATED = re.compile(r"(^|_)(cpp|triton)_(\w+_)?fused_")
 
 # They make or move descriptions of memory, or call another operator that does the work.
-_BOOKKEEPING = frozenset(
-    f"aten::{name}"
-    for name in ["_local_scalar_dense", "_reshape_alias", "_to_copy", "_unsafe_view", "alias", "as_strided", "broadcast_tensors", "chunk", "clone", "contiguous", "detach", "empty", "empty_like", "empty_strided", "expand", "expand_as", "flatten", "item", "lift_fresh", "narrow", "ones_like", "permute", "record_stream", "resize_", "reshape", "resolve_conj", "resolve_neg", "select", "set_", "slice", "split", "squeeze", "t", "to", "transpose", "unbind", "unflatten", "unsqueeze", "view", "view_as", "zeros_like"]
-)
+_BOOKKEEPING_NAMES = """
+    _local_scalar_dense _reshape_alias _to_copy _unsafe_view alias as_strided broadcast_tensors chunk clone contiguous
+    detach empty empty_like empty_strided expand expand_as flatten item lift_fresh narrow ones_like permute
+    record_stream resize_ reshape resolve_conj resolve_neg select set_ slice split squeeze t to transpose unbind
+    unflatten unsqueeze view view_as zeros_like
+"""
+_BOOKKEEPING = frozenset(f"aten::{name}" for name in _BOOKKEEPING_NAMES.split())
 # They prepare memory for the operator that calls them: calling only these leaves the work to the caller, as addmm does.
 _HELPERS = _BOOKKEEPING | {"aten::copy_", "aten::fill_", "aten::zero_"}
 # They compute beside calling an operator that computes.
