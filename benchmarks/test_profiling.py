@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from pricebench.profiling import Analysis, analyse
 
 TRACE_BYTES = 200_000_000
-MODULES_BYTES = 50_000_000  # Python and NumPy
+PEAK_BYTES = 150_000_000  # Python, NumPy and the columns; the file as a tree of objects takes over a gigabyte
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,10 @@ def test_analyse_trace(benchmark: BenchmarkFixture, large_trace: Path) -> None:
         assert analysis.operators[0].name == "aten::addmm"
         assert abs(analysis.operators[0].share - 100 * 50.5 / 9999.5) < 1e-9
 
-    check(analyse(large_trace))
     code = f"from pathlib import Path; from pricebench.profiling import analyse; analyse(Path({str(large_trace)!r}))"
     command = [sys.executable, "-m", "benchmarks.peak_memory", sys.executable, "-c", code]
     peak = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert peak < MODULES_BYTES + TRACE_BYTES // 4
+    assert peak < PEAK_BYTES
     benchmark.extra_info.update(file_bytes=large_trace.stat().st_size, peak_bytes=peak, role="ours")
 
-    check(benchmark.pedantic(analyse, (large_trace,), rounds=3))
+    check(benchmark.pedantic(analyse, (large_trace,), rounds=2))
