@@ -70,6 +70,8 @@ def test_again_overwrites(profiled):
         (["--shape", "fill"], "No shape is called 'fill'. Did you mean 'full'?"),
         (["--device", "gpu"], "No device is called 'gpu'"),
         (["--steps", "0"], "greater than or equal to 1"),
+        # The profiler holds every event: 100,000 steps would take all memory of a machine.
+        (["--steps", "100000"], "less than or equal to 1000"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_exit_code_2(options, says, tmp_path):

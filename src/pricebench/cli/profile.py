@@ -24,7 +24,7 @@ def profile(
     mode: Annotated[str, typer.Option(help="Execution mode, or all.")] = "all",
     shape: Annotated[str, typer.Option(help="full (2048 rows), residual, or single (1 row).")] = "full",
     training: Annotated[bool, typer.Option("--training", help="A training step instead of a forward pass.")] = False,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to record.")] = 20,
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Steps to record; they are held in memory.")] = 20,
     threads: Annotated[int | None, typer.Option(min=1, help="Intra-op threads (default: torch's own).")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     out: Annotated[
