@@ -57,7 +57,7 @@ SHORTER = {"pricebench cliff": ["--budget", "1s"], "pricebench cliff --quick": [
 
 
 def test_every_command_does_what_it_says(desk, capsys):
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 10
 
     for command in map(str.strip, COMMANDS):
         with pytest.raises(SystemExit) as ended:

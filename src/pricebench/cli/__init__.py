@@ -14,6 +14,7 @@ from pricebench.cli.console import talk
 from pricebench.cli.export import export
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
+from pricebench.cli.profile import profile
 from pricebench.cli.train import train
 from pricebench.errors import PricebenchError
 
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, cliff):
+for command in (train, predict, modes, export, cliff, profile):
     app.command()(command)
 
 
