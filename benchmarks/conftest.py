@@ -18,6 +18,7 @@ from pricebench.training import TrainingConfig, train
 from pricebench.workload import FULL_ROWS, Workload, house_prices
 
 MODE_NAMES = [mode.name for mode in MODES]
+ON_DEMAND = {"test_cliff.py": "cliff", "test_profiling.py": "trace"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,12 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the cliff's cells, minutes of them, to those who name them: by `-k cliff` or by their file."""
-    if "cliff" in config.option.keyword or any("test_cliff" in argument for argument in config.args):
-        return
-    asked = [item for item in items if item.path.name != "test_cliff.py"]
-    config.hook.pytest_deselected(items=[item for item in items if item not in asked])
-    items[:] = asked
+    """Leave what takes minutes to those who name it, by `-k cliff` or by its file."""
+    unasked = [
+        item
+        for item in items
+        if (word := ON_DEMAND.get(item.path.name))
+        and word not in config.option.keyword
+        and not any(item.path.name in argument for argument in config.args)
+    ]
+    config.hook.pytest_deselected(items=unasked)
+    items[:] = [item for item in items if item not in unasked]
 
 
 @pytest.fixture(scope="session")
