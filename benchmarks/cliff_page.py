@@ -17,7 +17,7 @@ import vl_convert
 from pricebench.cliff.analysis import Analysis, Epochs, Ratio, Spread, Stall
 from pricebench.cliff.chart import schedule_chart, steady_chart
 from pricebench.cliff.records import Report
-from pricebench.cliff.schedule import BEFORE, FIRST, OTHER, Kind, Order
+from pricebench.cliff.schedule import AFTER, BEFORE, FIRST, OTHER, Kind
 from pricebench.cliff.table import conditions, sections
 from pricebench.units import Second, format_duration
 
@@ -118,24 +118,20 @@ class _Page:
             "first": _spread(first.cold),
             "first_warm": _middle(first.warm),
             "first_cpp": format_duration(first.parts["cpp"]),
-            "first_aot": format_duration(first.parts["aot"]),
             "residual": _spread(residual.cold),
             "residual_warm": _middle(residual.warm),
-            "residual_cpp": format_duration(residual.parts["cpp"]),
             "residual_in_calls": f"{residual.cold.middle / residual_eager:,.0f}",
             "single": _spread(single.cold),
             "takeover": _ratio(analysis.after_against_before("compile")),
-            "takeover_reverse": _ratio(analysis.after_against_before("compile", Order.REVERSE)),
-            "before": _ratio(analysis.against_eager("compile", BEFORE)),
-            "after": _ratio(analysis.against_eager("compile", "block B")),
-            "floor": f"{analysis.floor('level') - 1:.1%}",
             "change_floor": f"{analysis.floor('change') - 1:.1%}",
             "per_row": f"{analysis.per_row(analysis.residual) or 0.0:.2f}",
             "per_row_aligned": f"{analysis.per_row(analysis.aligned()) or 0.0:.2f}",
-            "frozen_static": _ratio(analysis.against_eager("frozen_static", BEFORE)),
-            "frozen_dynamic": _ratio(analysis.against_eager("frozen_dynamic", BEFORE)),
-            "unbacked": _ratio(analysis.against_eager("mark_unbacked", "block B")),
+            "frozen_static": _ratio(analysis.against_eager("frozen_static", AFTER)),
+            "frozen_dynamic": _ratio(analysis.against_eager("frozen_dynamic", AFTER)),
         }
+        frozen = analysis.stalls("frozen_static")
+        if frozen:
+            facts["frozen_first"] = format_duration(frozen[0].cold.middle)
         if own and eager:
             facts |= {
                 "epoch_eager": format_duration(eager.later),

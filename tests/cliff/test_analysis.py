@@ -51,6 +51,17 @@ def test_the_noise_floor_is_what_eager_shows_against_itself():
     assert found.against_eager("compile", AFTER).is_found
 
 
+def test_what_changes_without_a_change_of_graph_is_noise_too():
+    kept = cell("exclusion_guard", (1.0, 1.0, 1.2, 1.2), served=("g0", "g0"))
+    taken = cell("compile", (1.0, 1.0, 1.1, 1.3), served=("g0", "g1"))
+
+    found = analysis(*[kept] * 9, taken)
+
+    assert found.floor("change") == pytest.approx(1.2)
+    assert not found.after_against_before("compile").is_found
+    assert found.later_against_before("compile").is_found
+
+
 @pytest.mark.parametrize(
     ("low", "value", "high", "is_found"),
     [

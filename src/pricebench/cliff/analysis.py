@@ -313,13 +313,27 @@ class Analysis:
 
     @cached_property
     def _floors(self) -> dict[str, float]:
-        """95th percentile of what eager against itself shows: per block, and from one block to another."""
+        """95th percentile of what cannot be an effect.
+
+        Per block, that is eager against itself. From one block to another, it is that too, and each arm whose batches
+        were served by the same graph in both: whatever changed there, it was not the graph.
+        """
         levels, changes = [], []
         for cell in self._cells:
             own = [float(np.median(np.log(block.again) - np.log(block.eager))) for block in cell.blocks]
             levels += [abs(level) for level in own]
             changes += [abs(second - first) for first, second in pairwise(own)]
+            changes += [
+                abs(float(np.median(_log_ratios(second)) - np.median(_log_ratios(first))))
+                for first, second in pairwise(block for block in cell.blocks if block.step != OTHER)
+                if _graph(cell, first) == _graph(cell, second)
+            ]
         return {"level": _percentile(levels), "change": _percentile(changes)}
+
+
+def _graph(cell: Cell, block: Block) -> str | None:
+    call = cell.call(block.step)
+    return call.served if call else None
 
 
 def _percentile(values: Iterable[float]) -> float:

@@ -165,8 +165,9 @@ def conditions(report: Report) -> list[str]:
             if analysis.arms:
                 sentences.append(
                     f"Noise floor, {kind}: eager against itself differs by up to {analysis.floor('level') - 1:.1%} in "
-                    f"95 % of blocks, {analysis.floor('change') - 1:.1%} from one block to the next. A smaller ratio, "
-                    "or one whose interval holds 1, is marked ~: no difference found."
+                    f"95 % of blocks; from one block to the next, arms that kept their graph change by up to "
+                    f"{analysis.floor('change') - 1:.1%}. A smaller ratio, or one whose interval holds 1, is marked ~: "
+                    "no difference found."
                 )
         sentences.append(
             "Stalls are single events, one a process. Ratios come from one process each; another machine, model, "
