@@ -10,6 +10,7 @@ import sys
 import typer
 
 from pricebench.cli.console import talk
+from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export):
+for command in (train, predict, modes, export, dashboard):
     app.command()(command)
 
 
