@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import benchmarks, debug, predict
+
+_ICON = str(Path(__file__).with_name("house.svg"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Behind `--`; by default those of the process.
     """
     settings = Settings.from_arguments(sys.argv[1:] if arguments is None else arguments)
-    st.set_page_config(page_title="pricebench", page_icon=":material/home_work:", layout="wide")
+    # A picture of our own: streamlit fetches the symbols' ones from a server on the internet.
+    st.set_page_config(page_icon=_ICON, layout="wide")
     pages = [
         st.Page(partial(view.show, settings), title=view.title, url_path=view.path, icon=view.icon, default=not index)
         for index, view in enumerate(VIEWS)

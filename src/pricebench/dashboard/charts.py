@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import altair as alt
 import pandas as pd
 
-from pricebench.units import Dollar
+from pricebench.units import Dollar, Second, duration_unit, format_duration
 
 if TYPE_CHECKING:
     from pricebench.dashboard.pricing import Price
@@ -48,7 +48,7 @@ def price_range(price: Price, *, mean: Dollar, std: Dollar) -> Chart:
     layers = [trained.encode(x=axis, x2="high:Q", tooltip=["what:N", _dollars("low"), _dollars("high")])]
     if bands:
         ranges = alt.Chart(pd.DataFrame(bands)).mark_bar(height=22, color=MODE_COLORS["eager"])
-        opacity = alt.Opacity("share:N", scale=alt.Scale(domain=["9 of 10", "half"], range=[0.35, 0.75]), legend=None)
+        opacity = alt.Opacity("share:O", scale=alt.Scale(domain=["9 of 10", "half"], range=[0.35, 0.75]), legend=None)
         layers.append(
             ranges.encode(x=axis, x2="high:Q", opacity=opacity, tooltip=["share:N", _dollars("low"), _dollars("high")])
         )
@@ -59,3 +59,65 @@ def price_range(price: Price, *, mean: Dollar, std: Dollar) -> Chart:
 
 def _dollars(column: str, title: str | None = None) -> alt.Tooltip:
     return alt.Tooltip(f"{column}:Q", title=title or column, format="$,.0f")
+
+
+# ---- benchmarks ----------------------------------------------------------------------------------------------------
+
+
+def medians(frame: pd.DataFrame) -> Chart:
+    """A bar per contestant from zero to its median, with its quartiles.
+
+    Args:
+        frame: `name`, `median`, `q1`, `q3` in seconds, the last two NaN where unknown.
+    """
+    names = list(frame["name"])
+    unit, scale = duration_unit(float(frame["median"].max()))
+    shown = pd.DataFrame(
+        {
+            "name": names,
+            "median": frame["median"] / scale,
+            "q1": frame["q1"] / scale,
+            "q3": frame["q3"] / scale,
+            "text": [format_duration(median) for median in frame["median"]],
+        }
+    )
+    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=160))
+    tip = [alt.Tooltip("name:N"), alt.Tooltip("text:N", title="median"), *_quartile_tips(unit)]
+    bars = alt.Chart(shown).mark_bar(height=22).encode(
+        x=alt.X("median:Q", title=f"{unit} per call, median and quartiles", scale=alt.Scale(zero=True)),
+        y=y,
+        color=alt.Color("name:N", scale=colors_for(names), legend=None),
+        tooltip=tip,
+    )
+    spread = alt.Chart(shown.dropna()).mark_rule(strokeWidth=3, color="#8a8f98").encode(
+        x="q1:Q", x2="q3:Q", y=y, tooltip=tip
+    )
+    return alt.layer(bars, spread).properties(height=60 + _ROW * len(names))
+
+
+def _quartile_tips(unit: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(f"{name}:Q", format=".4g", title=f"{name} ({unit})") for name in ("q1", "q3")]
+
+
+def samples(frame: pd.DataFrame, *, cut: Second | None = None) -> Chart:
+    """Every sample as a stroke, a row per contestant, with the median.
+
+    Args:
+        frame: `name` and `seconds`, a row per sample.
+        cut: Longer samples are not drawn; whoever shows the chart says how many.
+    """
+    names = list(dict.fromkeys(frame["name"]))
+    medians_by_name = frame.groupby("name", sort=False)["seconds"].median()
+    drawn = frame if cut is None else frame[frame["seconds"] <= cut]
+    unit, scale = duration_unit(float(drawn["seconds"].max()))
+    shown = pd.DataFrame({"name": drawn["name"], "time": drawn["seconds"] / scale})
+    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=160))
+    x = alt.X("time:Q", title=f"{unit} per call, every sample", scale=alt.Scale(zero=False, nice=True))
+    color = alt.Color("name:N", scale=colors_for(names), legend=None)
+    tip = ["name:N", alt.Tooltip("time:Q", format=".4g", title=unit)]
+    strokes = alt.Chart(shown).mark_tick(size=26, thickness=1, opacity=0.45).encode(x=x, y=y, color=color, tooltip=tip)
+    middle = pd.DataFrame({"name": medians_by_name.index, "time": medians_by_name.to_numpy() / scale})
+    marks = alt.Chart(middle).mark_point(size=90, filled=True, shape="diamond", opacity=1, stroke="#8a8f98").encode(
+        x=x, y=y, color=color, tooltip=tip
+    )
+    return alt.layer(strokes, marks).properties(height=60 + _ROW * len(names))

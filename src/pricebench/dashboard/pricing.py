@@ -27,7 +27,7 @@ from pricebench.errors import ArtifactError, PricebenchError
 from pricebench.modes import MODES, ExecutionMode
 from pricebench.normalization import TrainingStats
 from pricebench.serving import FAMILIAR_SD, BulkReport, Predictor, price_file
-from pricebench.units import Dollar, Second, format_duration
+from pricebench.units import Dollar, Second
 
 TIMED_CALLS = 25
 _TRAIN = "Run: uv run pricebench train."
@@ -61,8 +61,9 @@ class Input:
 
     @property
     def label(self) -> str:
-        """Name and unit, for people."""
-        return f"{self.quantity.name.replace('_', ' ').capitalize()} ({self.quantity.unit})"
+        """Name and unit, for people, without a word twice: rooms (per house)."""
+        name = self.quantity.name.replace("_", " ")
+        return f"{name.capitalize()} ({self.quantity.unit.removeprefix(name).strip()})"
 
     @property
     def decimals(self) -> int:
@@ -356,14 +357,10 @@ def _residuals(metrics: Mapping[str, Any] | ArtifactError, model_digest: str) ->
         return None, str(error)
 
 
-def spread(samples: Sequence[Second]) -> str:
-    """Median and quartiles, for people.
-
-    >>> spread([0.001, 0.002, 0.003, 0.004, 0.005])
-    '3.00 ms (2.00 ms to 4.00 ms)'
-    """
+def quartiles(samples: Sequence[Second]) -> tuple[Second, Second, Second]:
+    """First quartile, median, third quartile."""
     low, middle, high = np.quantile(samples, (0.25, 0.5, 0.75))
-    return f"{format_duration(middle)} ({format_duration(low)} to {format_duration(high)})"
+    return float(low), float(middle), float(high)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------

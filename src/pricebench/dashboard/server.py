@@ -23,6 +23,8 @@ OPTIONS = {
     "server.showEmailPrompt": False,
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
+    # Streamlit's red looks like an error. Light and dark follow the browser.
+    "theme.primaryColor": "#3f7fdd",
 }
 
 

@@ -30,7 +30,7 @@ class Settings:
         Raises:
             SystemExit: An option is unknown; argparse has said which.
         """
-        parser = argparse.ArgumentParser(prog="dashboard.py", description="pricebench's dashboard")
+        parser = argparse.ArgumentParser(prog="dashboard.py", description="pricebench's dashboard", allow_abbrev=False)
         parser.add_argument("--reports", metavar="DIR", type=Path, default=REPORTS)
         parser.add_argument("--artifacts", metavar="DIR", type=Path, default=ARTIFACTS)
         given = parser.parse_args(arguments)
@@ -38,4 +38,5 @@ class Settings:
 
     def arguments(self) -> list[str]:
         """The same, as text that `from_arguments` reads."""
-        return ["--reports", str(self.reports), "--artifacts", str(self.artifacts)]
+        # One word each: a folder's name may begin with a dash.
+        return [f"--reports={self.reports}", f"--artifacts={self.artifacts}"]

@@ -87,6 +87,14 @@ def walk(artifacts: Artifacts, house_F: NDArray[np.float64]) -> Walk:
     )
 
 
+def steps(house: Walk) -> list[str]:
+    """The way of the price, a line of arithmetic per step, with the numbers in it."""
+    return [
+        f"model output  {house.output:+.6f} standard deviations (float32)",
+        f"dollars       {house.output:+.6f} x {house.price_std:,.2f} + {house.price_mean:,.2f} = {house.dollars:,.2f}",
+    ]
+
+
 def code_of(artifacts: Artifacts, mode_name: str) -> str:
     """The source that a mode made of the whole way from raw features to dollars.
 
@@ -102,8 +110,9 @@ def code_of(artifacts: Artifacts, mode_name: str) -> str:
 def environment() -> dict[str, str]:
     """What this process runs on: the fingerprint with its facts, and the libraries' versions."""
     fingerprint = this_machine()
-    facts = {"fingerprint": fingerprint.digest, **{name: str(value) for name, value in asdict(fingerprint).items()}}
-    return facts | {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
+    facts = {name.replace("_", " "): str(value) for name, value in asdict(fingerprint).items()}
+    versions = {name: _version(name) for name in _LIBRARIES}
+    return {"fingerprint": fingerprint.digest} | facts | {"python": platform.python_version()} | versions
 
 
 def _version(name: str) -> str:

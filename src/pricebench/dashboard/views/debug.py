@@ -2,14 +2,58 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
+from pricebench.dashboard.plain import plain
+from pricebench.dashboard.pricing import PriceDesk
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.walkthrough import code_of, environment, steps, walk
+from pricebench.errors import ModeError
+from pricebench.modes import MODES
+
+_HOUSE, _CODE, _ENVIRONMENT, _RUN = SECTIONS = ("One house", "Code of a mode", "Environment", "Raw run")
 
 
 def show(settings: Settings) -> None:
     """Draw the page."""
-    st.title("Debug")
-    desk = parts.desk_or_stop(settings)
-    parts.house_or_stop(desk)
+    st.title("What happens inside?")
+    section = st.segmented_control(
+        "Look at", SECTIONS, default=_HOUSE, required=True, key="look", bind="query-params", label_visibility="collapsed"
+    )
+    if section == _HOUSE:
+        _show_house(parts.desk_or_stop(settings))
+    elif section == _CODE:
+        _show_code(parts.desk_or_stop(settings))
+    elif section == _ENVIRONMENT:
+        _show_environment()
+
+
+def _show_house(desk: PriceDesk) -> None:
+    house = walk(desk.artifacts, parts.house_or_stop(desk))
+    st.subheader("1. Raw features become z-scores")
+    st.caption("z = (value - training mean) / training standard deviation, in float64, rounded to float32 at the end.")
+    st.dataframe(house.features, width="stretch", hide_index=True)
+    st.subheader("2. Two hidden layers")
+    st.caption("Units above zero after ReLU are active; the others pass nothing on.")
+    st.dataframe(house.layers, width="stretch", hide_index=True)
+    st.subheader("3. The output becomes dollars")
+    st.code("\n".join(steps(house)), language=None, wrap_lines=True)
+
+
+def _show_code(desk: PriceDesk) -> None:
+    mode = st.segmented_control(
+        "Mode", [mode.name for mode in MODES], default="fx", required=True, key="mode", bind="query-params"
+    )
+    try:
+        st.code(code_of(desk.artifacts, str(mode)), language="python", wrap_lines=True)
+    except ModeError as error:
+        st.info(plain(str(error)), icon=":material/info:")
+
+
+def _show_environment() -> None:
+    facts = environment()
+    st.dataframe(
+        pd.DataFrame({"fact": list(facts), "here": list(facts.values())}), width="stretch", hide_index=True, height="content"
+    )

@@ -17,7 +17,7 @@ from pricebench.dashboard.pricing import (
     PriceDesk,
     PricedFile,
     price_upload,
-    spread,
+    quartiles,
 )
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
@@ -45,13 +45,16 @@ def _show_price(desk: PriceDesk, price: Price) -> None:
         number.caption(plain(price.range_note))
     else:
         low, high = map(format_dollars, price.most)
-        number.caption(plain(f"9 of 10 such houses: {low} to {high}. {price.range_note}"))
+        number.markdown(plain(f"9 of 10 such houses cost {low} to {high}."))
+        number.caption(plain(price.range_note))
     trained = desk.artifacts.stats.price
     picture.altair_chart(
         charts.price_range(price, mean=float(trained.mean), std=float(trained.std)),
         width="stretch",
         alt="The price and its range beside the prices that the model was trained on",
     )
+    if price.most is not None:
+        picture.caption("Dark: the middle half. Light: 9 of 10. Grey: where most training prices lie.")
 
 
 # ---- modes ---------------------------------------------------------------------------------------------------------
@@ -63,8 +66,8 @@ def _show_modes(desk: PriceDesk, house_F: NDArray[np.float64]) -> None:
     every = 1.0 if desk.is_warming else None
     st.fragment(_mode_cards, run_every=every)(desk, house_F, is_waiting=desk.is_warming)
     st.caption(
-        f"Raw features to dollars, one house, median and quartiles of {TIMED_CALLS} calls made just now in this "
-        "process. What the modes cost under fair conditions stands under Benchmarks."
+        f"Time from raw features to dollars for this one house: median and quartiles of {TIMED_CALLS} calls, made just "
+        "now, in a process that also draws this page. Fair conditions: see Benchmarks."
     )
 
 
@@ -77,11 +80,11 @@ def _mode_cards(desk: PriceDesk, house_F: NDArray[np.float64], *, is_waiting: bo
 
 
 def _mode_card(desk: PriceDesk, answer: ModePrice, *, help_text: str | None) -> None:
-    if answer.dollars is not None:
-        st.metric(answer.mode, plain(format_dollars(answer.dollars)), help=help_text)
-        st.markdown(plain(spread(answer.samples)))
-        if answer.first_call is not None:
-            st.caption(plain(f"first call: {format_duration(answer.first_call)}"))
+    if answer.dollars is not None and answer.first_call is not None:
+        low, middle, high = map(format_duration, quartiles(answer.samples))
+        st.metric(answer.mode, plain(middle), help=help_text)
+        st.markdown(plain(format_dollars(answer.dollars)))
+        st.caption(plain(f"{low} to {high}; the first call took {format_duration(answer.first_call)}"))
         return
     st.metric(answer.mode, "…" if answer.state is ModeState.WARMING else "–", help=help_text)
     if answer.state is ModeState.COLD:
