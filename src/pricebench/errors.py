@@ -34,6 +34,10 @@ class ArtifactError(PricebenchError):
     """A trained model or its statistics cannot be used."""
 
 
+class TraceError(PricebenchError):
+    """A profiler trace, or an analysis of one, is not what it should be."""
+
+
 class ModeError(PricebenchError):
     """An execution mode is unknown, cannot run here, or cannot run this module."""
 

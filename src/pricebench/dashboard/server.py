@@ -25,6 +25,8 @@ OPTIONS = {
     "client.toolbarMode": "minimal",
     # Streamlit's red looks like an error. Light and dark follow the browser.
     "theme.primaryColor": "#3f7fdd",
+    # A page starts with its title, on a telephone too.
+    "theme.paddingTop": "1rem",
 }
 
 
