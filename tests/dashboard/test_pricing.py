@@ -160,7 +160,7 @@ def test_a_mode_prices_at_once_and_times_single_calls(artifacts, metrics, mode):
     assert answer.state is ModeState.READY
     assert answer.dollars == pytest.approx(desk.price(HOUSE).dollars, abs=0.5)
     assert answer.samples == (1.0,) * TIMED_CALLS
-    assert answer.first_call == 1.0
+    assert answer.ready_after == 1.0
 
 
 def test_a_mode_that_compiles_waits_until_it_is_told_to(desk):

@@ -21,6 +21,14 @@ Chart: TypeAlias = alt.Chart | alt.LayerChart
 
 # Paul Tol's "bright", whose blue was lightened for dark pages.
 MODE_COLORS = {"eager": "#5b8ff0", "torchscript": "#e0607e", "fx": "#2f9e5b", "compile": "#d08b12"}
+PART_COLORS = {
+    "compute": "#2f9e5b",
+    "dispatch": "#5b8ff0",
+    "python": "#e0607e",
+    "guards": "#d08b12",
+    "wrappers": "#aa5fb8",
+    "waiting": "#8a8f98",
+}
 _OTHERS = ("#4fb3d4", "#aa5fb8", "#8a8f98", "#b0713a", "#7f9a2f", "#c65d3b")
 _ROW = 46  # px per contestant
 
@@ -121,3 +129,30 @@ def samples(frame: pd.DataFrame, *, cut: Second | None = None) -> Chart:
         x=x, y=y, color=color, tooltip=tip
     )
     return alt.layer(strokes, marks).properties(height=60 + _ROW * len(names))
+
+
+# ---- traces --------------------------------------------------------------------------------------------------------
+
+
+def shares(frame: pd.DataFrame) -> Chart:
+    """A bar of 100 % per mode, cut into parts.
+
+    Args:
+        frame: `mode`, `part`, `order`, `share`, `meaning`.
+    """
+    names = list(dict.fromkeys(frame["mode"]))
+    present = frame[frame["share"] > 0]
+    parts = [part for part in PART_COLORS if part in set(present["part"])]
+    scale = alt.Scale(domain=parts, range=[PART_COLORS[part] for part in parts])
+    return (
+        alt.Chart(present)
+        .mark_bar(height=26)
+        .encode(
+            x=alt.X("share:Q", title="share of a step", axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("mode:N", sort=names, title=None, axis=alt.Axis(labelLimit=160)),
+            color=alt.Color("part:N", scale=scale, title=None, legend=alt.Legend(orient="bottom", columns=3)),
+            order=alt.Order("order:Q"),
+            tooltip=["mode:N", "part:N", alt.Tooltip("share:Q", format=".1%"), "meaning:N"],
+        )
+        .properties(height=100 + _ROW * len(names))
+    )

@@ -189,7 +189,7 @@ class ModePrice:
         state: Whether it answered.
         dollars: Its price, or None.
         samples: Single calls, raw features to dollars; empty where it did not answer.
-        first_call: The first call in this process, compiling included, or None before it.
+        ready_after: What preparing the mode and its first call took, compiling included; None before that.
         note: What must be said about it.
     """
 
@@ -197,7 +197,7 @@ class ModePrice:
     state: ModeState
     dollars: Dollar | None = None
     samples: tuple[Second, ...] = ()
-    first_call: Second | None = None
+    ready_after: Second | None = None
     note: str = ""
 
 
@@ -209,7 +209,7 @@ class _Slot:
     state: ModeState
     note: str = ""
     predictor: Predictor | None = None
-    first_call: Second | None = None
+    ready_after: Second | None = None
 
 
 class PriceDesk:
@@ -300,7 +300,7 @@ class PriceDesk:
             state=ModeState.READY,
             dollars=float(price_1[0]),
             samples=tuple(samples),
-            first_call=slot.first_call,
+            ready_after=slot.ready_after,
         )
 
     def warm_up(self, name: str) -> threading.Thread | None:
@@ -333,10 +333,10 @@ class PriceDesk:
     def _warmed(self, slot: _Slot, x_1F: NDArray[np.float64]) -> Predictor:
         """The mode's predictor, after its first call."""
         if slot.predictor is None:
-            predictor = Predictor(self.artifacts, mode=slot.mode.name)
             started = self._clock()
+            predictor = Predictor(self.artifacts, mode=slot.mode.name)
             predictor.predict(x_1F)
-            slot.first_call = self._clock() - started
+            slot.ready_after = self._clock() - started
             slot.predictor = predictor
         return slot.predictor
 

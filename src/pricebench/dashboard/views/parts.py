@@ -15,6 +15,8 @@ from pricebench.dashboard.pricing import Input, PriceDesk, wrong_values
 from pricebench.dashboard.settings import Settings
 from pricebench.errors import ArtifactError
 
+_MOST_LISTED = 50
+
 
 def command(sentence: str, line: str) -> None:
     """Say what is missing, and show the command that mends it so that it can be copied."""
@@ -31,6 +33,24 @@ def warn(sentences: Iterable[str]) -> None:
 def refuse(sentence: str) -> None:
     """An error, which may quote a file, as text."""
     st.error(plain(sentence), icon=":material/error:")
+
+
+def unreadable(files: Iterable[tuple[object, str]]) -> None:
+    """Files that could not be read, each with its reason; the page goes on without them."""
+    listed = list(files)
+    if not listed:
+        return
+    with st.expander(f"{len(listed):,} files could not be read", icon=":material/warning:"):
+        for path, reason in listed[:_MOST_LISTED]:
+            # The reason often begins with the path.
+            st.markdown(plain(reason if str(path) in reason else f"{path}: {reason}"))
+        if len(listed) > _MOST_LISTED:
+            st.caption(f"and {len(listed) - _MOST_LISTED:,} more")
+
+
+def versions_below(folder: Path, pattern: str) -> tuple[tuple[str, tuple[int, int] | None], ...]:
+    """What changes when a file below a folder does: the key of what was read from it."""
+    return tuple((str(path), _version(path)) for path in sorted(folder.rglob(pattern)))
 
 
 def desk_or_stop(settings: Settings) -> PriceDesk:
@@ -64,8 +84,8 @@ def _version(path: Path) -> tuple[int, int] | None:
 
 def house_or_stop(desk: PriceDesk) -> NDArray[np.float64]:
     """The five inputs, whose values stand in the address; the end of the page where no house can be like that."""
-    columns = st.columns(len(desk.inputs))
-    house_F = np.array([_typed(given, column) for given, column in zip(desk.inputs, columns, strict=True)])
+    with st.grid(len(desk.inputs), min_column_width=150):
+        house_F = np.array([_typed(given) for given in desk.inputs])
     wrong = wrong_values(house_F)
     for sentence in wrong:
         refuse(sentence)
@@ -74,9 +94,9 @@ def house_or_stop(desk: PriceDesk) -> NDArray[np.float64]:
     return house_F
 
 
-def _typed(given: Input, column: st.delta_generator.DeltaGenerator) -> float:
+def _typed(given: Input) -> float:
     return float(
-        column.number_input(
+        st.number_input(
             given.label,
             value=given.typical,
             step=given.step,

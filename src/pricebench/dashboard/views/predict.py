@@ -74,17 +74,18 @@ def _show_modes(desk: PriceDesk, house_F: NDArray[np.float64]) -> None:
 def _mode_cards(desk: PriceDesk, house_F: NDArray[np.float64], *, is_waiting: bool) -> None:
     if is_waiting and not desk.is_warming:
         st.rerun()
-    for column, mode in zip(st.columns(len(MODES)), MODES, strict=True):
-        with column.container(border=True, height="stretch"):
+    tiles = st.grid(len(MODES), min_column_width=150, border=True)
+    for mode in MODES:
+        with tiles.cell():
             _mode_card(desk, desk.in_mode(mode.name, house_F), help_text=mode.deprecation)
 
 
 def _mode_card(desk: PriceDesk, answer: ModePrice, *, help_text: str | None) -> None:
-    if answer.dollars is not None and answer.first_call is not None:
+    if answer.dollars is not None and answer.ready_after is not None:
         low, middle, high = map(format_duration, quartiles(answer.samples))
         st.metric(answer.mode, plain(middle), help=help_text)
         st.markdown(plain(format_dollars(answer.dollars)))
-        st.caption(plain(f"{low} to {high}; the first call took {format_duration(answer.first_call)}"))
+        st.caption(plain(f"{low} to {high}; ready after {format_duration(answer.ready_after)}"))
         return
     st.metric(answer.mode, "…" if answer.state is ModeState.WARMING else "–", help=help_text)
     if answer.state is ModeState.COLD:
