@@ -1,0 +1,234 @@
+"""A whole folder of stored runs, opened: its runs, its files that are none, and the series of every benchmark.
+
+Tables are Arrow's, so that opening imports no pandas; `runs`, `benchmarks` and `series` give them as data frames.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pricebench.errors import unknown_name
+from pricebench.history.cache import IndexCache
+from pricebench.history.index import Index, build_index, from_numpy, rows_at, to_numpy
+from pricebench.history.places import SUFFIXES, Place, place_at
+from pricebench.history.reader import parse_run
+from pricebench.history.records import HistoryError, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SUFFIX = "|".join(re.escape(end) + "$" for end in SUFFIXES)
+_LAST = re.compile(r"last(?:~(?P<back>\d+))?")
+# What a point of a series tells about its run.
+_OF_RUN = ("run", "stored_at", "commit", "branch", "fingerprint")
+
+
+class Unreadable(NamedTuple):
+    """A file that is no run.
+
+    Attributes:
+        path: Below the place.
+        reason: What was expected and what was found, in one line.
+    """
+
+    path: str
+    reason: str
+
+
+class SeriesKey(NamedTuple):
+    """Names a series: numbers of two fingerprints are never joined.
+
+    Attributes:
+        fingerprint: As in the table of runs; None where a file states nothing about its machine.
+        benchmark: Full name.
+    """
+
+    fingerprint: str | None
+    benchmark: str
+
+
+def open_history(where: str | Path, *, cache_home: Path | None = None, use_cache: bool = True) -> History:
+    """Open the runs below a folder or an fsspec URL, however nested, plain or gzipped.
+
+    A file that cannot be read is listed in `unreadable` and stops nothing.
+
+    Args:
+        where: Folder, `file://` or any URL that fsspec opens (extra `remote`).
+        cache_home: Folder of caches instead of the user's.
+        use_cache: Without it every file is read, and nothing is written.
+
+    Raises:
+        HistoryError: There is no such folder.
+    """
+    place = place_at(where)
+    return History(place, build_index(place, IndexCache.of(place.key, cache_home) if use_cache else None))
+
+
+class History:
+    """What the runs of one place say; made by `open_history`.
+
+    Attributes:
+        name: The folder or URL, for people.
+        unreadable: Files that are no runs, sorted by path.
+        num_read: Files that had to be read because the cache did not know them.
+        run_table: A row per run, oldest first: `run` (its id), `path`, `stored_at`, `datetime`, `fingerprint`, `facts`
+            (JSON), `commit`, `branch`, `commit_time`, `is_dirty`, `version`, `data`, `warnings`, `num_benchmarks`.
+    """
+
+    def __init__(self, place: Place, index: Index) -> None:
+        self._place = place
+        self._lists = index.rows["benchmarks"]
+        self.name = place.name
+        self.num_read = index.num_read
+        files = rows_at(index.rows.drop_columns(["benchmarks"]), index.valid)
+        is_run = np.array([reason is None for reason in files["reason"].to_pylist()], dtype=bool)
+        broken = rows_at(files, np.flatnonzero(~is_run))
+        self.unreadable = tuple(map(Unreadable, broken["path"].to_pylist(), broken["reason"].to_pylist()))
+        runs = rows_at(files, np.flatnonzero(is_run)).drop_columns(["stamp", "reason"])
+        runs = runs.add_column(0, "run", pc.replace_substring_regex(runs["path"], _SUFFIX, ""))
+        # A run without a readable time comes first: it never counts as the latest.
+        order = np.lexsort((np.array(runs["path"].to_pylist(), dtype=object), _age_keys(runs["stored_at"])))
+        self._positions: npt.NDArray[np.int64] = index.valid[is_run][order]
+        lengths = rows_at(pa.table({"n": pc.list_value_length(self._lists)}), self._positions)["n"]
+        self.run_table: pa.Table = rows_at(runs, order).append_column("num_benchmarks", lengths)
+
+    @cached_property
+    def measurement_table(self) -> pa.Table:
+        """A row per benchmark and run, by benchmark and then by age, base units, without raw samples.
+
+        `run_index` (row of `run_table`), `benchmark` (full name), `function`, `params`, `group`, `mode`, `shape`,
+        `device`, `timer`, `rows`, `rounds`, `iterations`, `median`, `iqr`, `min`, `max`, `mean`, `stddev`, `q1`, `q3`.
+        """
+        age = np.full(len(self._lists), -1, dtype=np.int64)
+        age[self._positions] = np.arange(len(self._positions))
+        run_index = np.repeat(age, to_numpy(pc.list_value_length(self._lists)))
+        flat = pa.Table.from_struct_array(pc.list_flatten(self._lists).combine_chunks())
+        names = flat["benchmark"].combine_chunks().dictionary_encode()
+        order = np.lexsort((run_index, to_numpy(names.indices)))
+        order = order[run_index[order] >= 0]
+        table = rows_at(flat.set_column(0, "benchmark", names), order)
+        return table.add_column(0, "run_index", from_numpy(run_index[order]))
+
+    @cached_property
+    def series_rows(self) -> dict[SeriesKey, npt.NDArray[np.int64]]:
+        """Rows of `measurement_table` by series, oldest run first."""
+        table = self.measurement_table
+        names = table["benchmark"].combine_chunks()
+        fingerprints: list[str | None] = list(dict.fromkeys(self.run_table["fingerprint"].to_pylist()))
+        code = {fingerprint: number for number, fingerprint in enumerate(fingerprints)}
+        of_run = np.array([code[each] for each in self.run_table["fingerprint"].to_pylist()], dtype=np.int64)
+        width = max(1, len(fingerprints))
+        key = to_numpy(names.indices).astype(np.int64) * width + of_run[to_numpy(table["run_index"])]
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        benchmarks = names.dictionary.to_pylist()
+        return {
+            SeriesKey(fingerprints[key[rows[0]] % width], benchmarks[key[rows[0]] // width]): rows
+            for rows in np.split(order, starts[1:])
+            if len(rows)
+        }
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """`run_table` as a data frame."""
+        return self.run_table.to_pandas()
+
+    @cached_property
+    def benchmarks(self) -> pd.DataFrame:
+        """A row per series: `fingerprint`, `benchmark`, and what its latest run says: `function`, `params`, `group`,
+        `mode`, `shape`, `rows`, `median`; `num_runs` is its length.
+        """  # noqa: D205 - one sentence
+        series = self.series_rows
+        last = self.measurement_table.select(["function", "params", "group", "mode", "shape", "rows", "median"])
+        last = rows_at(last, np.array([rows[-1] for rows in series.values()], dtype=np.int64))
+        frame: pd.DataFrame = last.to_pandas()
+        frame.insert(0, "benchmark", [key.benchmark for key in series])
+        frame.insert(0, "fingerprint", [key.fingerprint for key in series])
+        frame["num_runs"] = [len(rows) for rows in series.values()]
+        return frame
+
+    def series(self, benchmark: str, fingerprint: str | None) -> pd.DataFrame:
+        """One series, oldest run first: `run`, `stored_at`, `commit`, `branch`, `fingerprint`, and the measured columns.
+
+        Raises:
+            HistoryError: There is no such series.
+        """
+        rows = self.series_rows.get(SeriesKey(fingerprint, benchmark))
+        if rows is None:
+            raise HistoryError(
+                f"{self.name}: "
+                + unknown_name("benchmark", benchmark, sorted({key.benchmark for key in self.series_rows}))
+            )
+        points = rows_at(self.measurement_table, rows)
+        told = self.run_table.select(list(_OF_RUN)).take(points["run_index"])
+        for position, name in enumerate(_OF_RUN):
+            points = points.add_column(position, name, told[name])
+        return points.to_pandas()
+
+    def resolve(self, text: str) -> str:
+        """The id of the run that a person names: an id, the start of a file's name or of a commit, `last`, `last~1`.
+
+        Raises:
+            HistoryError: None or several are meant.
+        """
+        ids: list[str] = self.run_table["run"].to_pylist()
+        if text in ids:
+            return text
+        last = _LAST.fullmatch(text)
+        if last:
+            back = int(last["back"] or 0)
+            if back < len(ids):
+                return ids[-1 - back]
+            raise HistoryError(f"{self.name}: expected at least {back + 1} runs for '{text}', found {len(ids)}.")
+        commits = self.run_table["commit"].to_pylist()
+        meant = [
+            run
+            for run, commit in zip(ids, commits, strict=True)
+            if text and (run.rpartition("/")[2].startswith(text) or commit.startswith(text))
+        ]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            shown = ", ".join(meant[-5:])
+            raise HistoryError(f"{self.name}: expected one run, '{text}' names {len(meant)}; the latest: {shown}.")
+        raise HistoryError(f"{self.name}: {unknown_name('run', text, ids[-5:] or ['none'])}")
+
+    def run(self, run_id: str) -> Run:
+        """A run with its raw samples, read from its file.
+
+        Args:
+            run_id: As in `run_table`, or anything that `resolve` takes.
+
+        Raises:
+            HistoryError: There is no such run, or its file is gone.
+        """
+        path = self.path(run_id)
+        ((_, content),) = self._place.read([path])
+        if isinstance(content, str):
+            raise HistoryError(f"{self.name}/{path}: {content}.")
+        return parse_run(content)
+
+    def raw(self, run_id: str) -> bytes:
+        """A run's file as it is."""
+        path = self.path(run_id)
+        ((_, content),) = self._place.read([path])
+        if isinstance(content, str):
+            raise HistoryError(f"{self.name}/{path}: {content}.")
+        return content
+
+    def path(self, run_id: str) -> str:
+        """A run's file below the place."""
+        row = self.run_table["run"].index(self.resolve(run_id)).as_py()
+        return str(self.run_table["path"][row])
+
+
+def _age_keys(stored_at: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.array([-(2**63) if at is None else at for at in stored_at.cast(pa.int64()).to_pylist()], dtype=np.int64)
