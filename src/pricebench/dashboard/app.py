@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from pricebench.dashboard.settings import Settings
-from pricebench.dashboard.views import benchmarks, debug, predict, times
+from pricebench.dashboard.views import benchmarks, debug, parts, predict, times
 
 _ICON = str(Path(__file__).with_name("house.svg"))
 
@@ -50,11 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = Settings.from_arguments(sys.argv[1:] if arguments is None else arguments)
     # A picture of our own: streamlit fetches the symbols' ones from a server on the internet.
     st.set_page_config(page_icon=_ICON, layout="wide")
-    pages = [
-        st.Page(partial(view.show, settings), title=view.title, url_path=view.path, icon=view.icon, default=not index)
-        for index, view in enumerate(VIEWS)
-    ]
-    st.navigation(pages).run()
+    pages = {
+        view.path: st.Page(
+            partial(view.show, settings),
+            title=view.title,
+            url_path=view.path,
+            icon=view.icon,
+            default=view is VIEWS[0],
+        )
+        for view in VIEWS
+    }
+    parts.remember_pages(pages)
+    st.navigation(list(pages.values())).run()
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ PART_COLORS = {
     "python": "#e0607e",
     "guards": "#d08b12",
     "wrappers": "#aa5fb8",
-    "waiting": "#8a8f98",
+    "waiting": "#b8bcc4",
 }
 _OTHERS = ("#4fb3d4", "#aa5fb8", "#8a8f98", "#b0713a", "#7f9a2f", "#c65d3b")
+_GREY = "#8a8f98"  # of what belongs to no mode
 _ROW = 46  # px per contestant
 
 
@@ -51,7 +52,7 @@ def price_range(price: Price, *, mean: Dollar, std: Dollar) -> Chart:
     low, high = max(0.0, mean - 2 * std), mean + 2 * std
     axis = alt.X("low:Q", title="USD", scale=alt.Scale(zero=False), axis=alt.Axis(format="$,.3s", tickCount=5))
     trained = alt.Chart(pd.DataFrame([{"low": low, "high": high, "what": "most training prices"}])).mark_bar(
-        height=6, color="#8a8f98", opacity=0.5, yOffset=24
+        height=6, color=_GREY, opacity=0.5, yOffset=24
     )
     layers = [trained.encode(x=axis, x2="high:Q", tooltip=["what:N", _dollars("low"), _dollars("high")])]
     if bands:
@@ -89,18 +90,33 @@ def medians(frame: pd.DataFrame) -> Chart:
             "text": [format_duration(median) for median in frame["median"]],
         }
     )
+    shown["end"] = shown[["median", "q3"]].max(axis=1)
+    known = shown.dropna()
+    title = f"{unit} per call, median and quartiles" if len(known) else f"{unit}, a single event"
+    # Room for the text behind the longest bar.
+    scale_x = alt.Scale(domain=[0, float(shown["end"].max()) * 1.2], nice=False)
     y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=160))
-    tip = [alt.Tooltip("name:N"), alt.Tooltip("text:N", title="median"), *_quartile_tips(unit)]
-    bars = alt.Chart(shown).mark_bar(height=22).encode(
-        x=alt.X("median:Q", title=f"{unit} per call, median and quartiles", scale=alt.Scale(zero=True)),
-        y=y,
-        color=alt.Color("name:N", scale=colors_for(names), legend=None),
-        tooltip=tip,
+    tip = [alt.Tooltip("name:N"), alt.Tooltip("text:N", title="median"), *(_quartile_tips(unit) if len(known) else ())]
+    bars = (
+        alt.Chart(shown)
+        .mark_bar(height=22)
+        .encode(
+            x=alt.X("median:Q", title=title, scale=scale_x, axis=alt.Axis(tickCount=6)),
+            y=y,
+            color=alt.Color("name:N", scale=colors_for(names), legend=None),
+            tooltip=tip,
+        )
     )
-    spread = alt.Chart(shown.dropna()).mark_rule(strokeWidth=3, color="#8a8f98").encode(
-        x="q1:Q", x2="q3:Q", y=y, tooltip=tip
+    words = (
+        alt.Chart(shown)
+        .mark_text(align="left", dx=6, color=_GREY, fontSize=12)
+        .encode(x=alt.X("end:Q", scale=scale_x), y=y, text="text:N")
     )
-    return alt.layer(bars, spread).properties(height=60 + _ROW * len(names))
+    layers = [bars, words]
+    if len(known):
+        spread = alt.Chart(known).mark_rule(strokeWidth=3, color=_GREY)
+        layers.insert(1, spread.encode(x=alt.X("q1:Q", scale=scale_x), x2="q3:Q", y=y, tooltip=tip))
+    return alt.layer(*layers).properties(height=60 + _ROW * len(names))
 
 
 def _quartile_tips(unit: str) -> list[alt.Tooltip]:
@@ -125,8 +141,10 @@ def samples(frame: pd.DataFrame, *, cut: Second | None = None) -> Chart:
     tip = ["name:N", alt.Tooltip("time:Q", format=".4g", title=unit)]
     strokes = alt.Chart(shown).mark_tick(size=26, thickness=1, opacity=0.45).encode(x=x, y=y, color=color, tooltip=tip)
     middle = pd.DataFrame({"name": medians_by_name.index, "time": medians_by_name.to_numpy() / scale})
-    marks = alt.Chart(middle).mark_point(size=90, filled=True, shape="diamond", opacity=1, stroke="#8a8f98").encode(
-        x=x, y=y, color=color, tooltip=tip
+    marks = (
+        alt.Chart(middle)
+        .mark_point(size=90, shape="diamond", opacity=1, fill="#f4f4f4", stroke="#333333")
+        .encode(x=x, y=y, tooltip=tip)
     )
     return alt.layer(strokes, marks).properties(height=60 + _ROW * len(names))
 

@@ -23,10 +23,12 @@ OPTIONS = {
     "server.showEmailPrompt": False,
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
-    # Streamlit's red looks like an error. Light and dark follow the browser.
-    "theme.primaryColor": "#3f7fdd",
-    # A page starts with its title, on a telephone too.
-    "theme.paddingTop": "1rem",
+    # For light and for dark: set for both at once, they would end the choice between them. Streamlit's red looks like an
+    # error, and a page starts with its title, on a telephone too.
+    "theme.light.primaryColor": "#3f7fdd",
+    "theme.dark.primaryColor": "#5b8ff0",
+    "theme.light.paddingTop": "1rem",
+    "theme.dark.paddingTop": "1rem",
 }
 
 

@@ -7,10 +7,12 @@ import streamlit as st
 
 from pricebench.dashboard.plain import plain
 from pricebench.dashboard.pricing import PriceDesk
+from pricebench.dashboard.runs import without_samples
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
 from pricebench.dashboard.walkthrough import code_of, environment, steps, walk
 from pricebench.errors import ModeError
+from pricebench.history import HistoryError
 from pricebench.modes import MODES
 
 _HOUSE, _CODE, _ENVIRONMENT, _RUN = SECTIONS = ("One house", "Code of a mode", "Environment", "Raw run")
@@ -28,6 +30,8 @@ def show(settings: Settings) -> None:
         _show_code(parts.desk_or_stop(settings))
     elif section == _ENVIRONMENT:
         _show_environment()
+    else:
+        _show_run(settings)
 
 
 def _show_house(desk: PriceDesk) -> None:
@@ -57,3 +61,20 @@ def _show_environment() -> None:
     st.dataframe(
         pd.DataFrame({"fact": list(facts), "here": list(facts.values())}), width="stretch", hide_index=True, height="content"
     )
+
+
+def _show_run(settings: Settings) -> None:
+    history = parts.history_or_stop(settings)
+    run_id = parts.choose_run(history, page="debug")
+    try:
+        content = history.raw(run_id)
+    except HistoryError as error:
+        parts.refuse(str(error))
+        return
+    st.download_button(
+        "Download the file", content, file_name=f"{run_id.rpartition('/')[2]}.json", mime="application/json",
+        icon=":material/download:",
+    )
+    st.caption("Long lists of samples are cut short here, not in the download.")
+    st.json(without_samples(content), expanded=1)
+    parts.links_to_run(run_id, besides="debug")
