@@ -21,10 +21,10 @@ from pricebench.errors import ArtifactError
 from pricebench.history import History, HistoryError, open_history
 
 BENCHMARKS = "uv run pytest benchmarks"
+# A list of thousands is no choice; an older run is reached from its point in History, or by its address.
+MOST_RUNS = 300
 
 _MOST_LISTED = 50
-# A list of thousands is no choice; an older run is reached from its point in History, or by its address.
-_MOST_RUNS = 300
 _PAGES = "pages"
 
 
@@ -32,6 +32,11 @@ def command(sentence: str, line: str) -> None:
     """Say what is missing, and show the command that mends it so that it can be copied."""
     st.info(plain(sentence), icon=":material/terminal:")
     st.code(line, language="bash")
+
+
+def subheader(text: str) -> None:
+    """A heading that may come from a file, as text."""
+    st.subheader(plain(text), anchor=False)
 
 
 def warn(sentences: Iterable[str]) -> None:
@@ -159,7 +164,7 @@ def choose_run(history: History, *, page: str) -> str:
     with left:
         preferred = None if linked.empty else str(linked["fingerprint"].fillna(UNKNOWN).iloc[0])
         mine = of_machine(runs, choose_machine(history, page=page, preferred=preferred))
-    listed = mine.head(_MOST_RUNS)
+    listed = mine.head(MOST_RUNS)
     older = mine[(mine["run"] == wanted) & ~mine["run"].isin(listed["run"])]
     with right:
         return choose("Run", run_labels(pd.concat([listed, older])), name="run", page=page)
@@ -198,7 +203,12 @@ def remember_pages(pages: Mapping[str, Page]) -> None:
 
 
 def links_to_run(run_id: str, *, besides: str) -> None:
-    """Lead to a run on the pages that show one."""
+    """Lead to a run on the other pages that show one.
+
+    Args:
+        run_id: Which.
+        besides: The page that is shown.
+    """
     for path, label in (("benchmarks", "The modes beside each other in this run"), ("debug", "This run's file")):
         if path != besides:
             more = {"look": "Raw run"} if path == "debug" else {}
