@@ -11,6 +11,7 @@ import typer
 
 from pricebench.cli.console import talk
 from pricebench.cli.export import export
+from pricebench.cli.history import app as history
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.train import train
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for command in (train, predict, modes, export):
     app.command()(command)
+app.add_typer(history, name="history")
 
 
 def main(arguments: list[str] | None = None) -> None:
