@@ -12,6 +12,7 @@ import typer
 from pricebench.cli.console import talk
 from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
+from pricebench.cli.history import app as history
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.train import train
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (train, predict, modes, export, dashboard):
     app.command()(command)
+app.add_typer(history, name="history")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """The disposable index: Arrow files in the user's cache folder that spare reading every run again.
 
-Segments are written once, by rename, and never changed; a row is valid only while its file has the same stamp. So readers
-need no lock: whatever one of them misses, because another has just merged the segments, it reads from the runs again.
+Segments are written once, by rename, and never changed; a row is valid only while its file has the same stamp. So
+readers need no lock: what one of them misses, because another has just merged them, it reads from the runs again.
 """
 
 from __future__ import annotations

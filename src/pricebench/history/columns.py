@@ -67,9 +67,7 @@ def rows_of(files: Iterable[tuple[str, str, bytes | str]]) -> pa.RecordBatch:
     for path, stamp, content in files:
         row: dict[str, Any] = {"path": path, "stamp": stamp}
         try:
-            if isinstance(content, str):
-                raise HistoryError(content)
-            run = parse_run(content, with_samples=False)
+            run = _run_of(content)
         except HistoryError as error:
             row["reason"] = str(error)
         else:
@@ -81,9 +79,16 @@ def rows_of(files: Iterable[tuple[str, str, bytes | str]]) -> pa.RecordBatch:
     columns = [pa.array(runs[name], kind) for name, kind in _RUN.items()]
     inner = [pa.array(measured[name], kind) for name, kind in _BENCHMARK.items()]
     lists = pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(inner, fields=list(SCHEMA.field(_LIST).type.value_type))
+        pa.array(offsets, pa.int32()),
+        pa.StructArray.from_arrays(inner, fields=list(SCHEMA.field(_LIST).type.value_type)),
     )
     return pa.record_batch([*columns, lists], schema=SCHEMA)
+
+
+def _run_of(content: bytes | str) -> Run:
+    if isinstance(content, str):
+        raise HistoryError(content)
+    return parse_run(content, with_samples=False)
 
 
 def _append(columns: dict[str, list[Any]], row: dict[str, Any]) -> None:

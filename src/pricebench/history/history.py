@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 
 from pricebench.errors import unknown_name
 from pricebench.history.cache import IndexCache
+from pricebench.history.changes import Change, changes_of
+from pricebench.history.compare import Comparison, compare, usual_change
 from pricebench.history.index import Index, build_index, from_numpy, rows_at, to_numpy
 from pricebench.history.places import SUFFIXES, Place, place_at
-from pricebench.history.reader import parse_run
+from pricebench.history.reader import parse_run, unpacked
 from pricebench.history.records import HistoryError, Run
 
 if TYPE_CHECKING:
@@ -139,7 +141,8 @@ class History:
     @property
     def runs(self) -> pd.DataFrame:
         """`run_table` as a data frame."""
-        return self.run_table.to_pandas()
+        frame: pd.DataFrame = self.run_table.to_pandas()
+        return frame
 
     @cached_property
     def benchmarks(self) -> pd.DataFrame:
@@ -156,7 +159,7 @@ class History:
         return frame
 
     def series(self, benchmark: str, fingerprint: str | None) -> pd.DataFrame:
-        """One series, oldest run first: `run`, `stored_at`, `commit`, `branch`, `fingerprint`, and the measured columns.
+        """One series, oldest run first: `run`, `stored_at`, `commit`, `branch`, `fingerprint`, and what was measured.
 
         Raises:
             HistoryError: There is no such series.
@@ -171,7 +174,8 @@ class History:
         told = self.run_table.select(list(_OF_RUN)).take(points["run_index"])
         for position, name in enumerate(_OF_RUN):
             points = points.add_column(position, name, told[name])
-        return points.to_pandas()
+        frame: pd.DataFrame = points.to_pandas()
+        return frame
 
     def resolve(self, text: str) -> str:
         """The id of the run that a person names: an id, the start of a file's name or of a commit, `last`, `last~1`.
@@ -201,6 +205,51 @@ class History:
             raise HistoryError(f"{self.name}: expected one run, '{text}' names {len(meant)}; the latest: {shown}.")
         raise HistoryError(f"{self.name}: {unknown_name('run', text, ids[-5:] or ['none'])}")
 
+    def changes(self, branch: str | None = None) -> tuple[Change, ...]:
+        """The steps of all series, newest first; advisory.
+
+        Args:
+            branch: Only runs of this branch; None takes all.
+        """
+        found = [change for key in self.series_rows for change in changes_of(self, key, branch)]
+        return tuple(sorted(found, key=lambda change: (change.stored_at, change.benchmark), reverse=True))
+
+    def series_changes(self, benchmark: str, fingerprint: str | None, branch: str | None = None) -> tuple[Change, ...]:
+        """The steps of one series, oldest first; empty for one that is not there."""
+        key = SeriesKey(fingerprint, benchmark)
+        return changes_of(self, key, branch) if key in self.series_rows else ()
+
+    def usable_runs(self, branch: str | None = None) -> npt.NDArray[np.bool_]:
+        """Which rows of `run_table` have a readable time, and are of a branch if one is given."""
+        times, branches = self.run_table["stored_at"].to_pylist(), self.run_table["branch"].to_pylist()
+        return np.array(
+            [at is not None and branch in (None, each) for at, each in zip(times, branches, strict=True)], dtype=bool
+        )
+
+    def compare(self, before: str, after: str) -> Comparison:
+        """Two runs beside each other, with what their series usually do from one run to the next.
+
+        Raises:
+            HistoryError: No such run, or two fingerprints.
+        """
+        first, second = self.run(before), self.run(after)
+        usual = {
+            key.benchmark: change
+            for key, rows in self.series_rows.items()
+            if key.fingerprint == second.machine and (change := usual_change(self.medians[rows])) is not None
+        }
+        return compare(first, second, usual)
+
+    @cached_property
+    def medians(self) -> npt.NDArray[np.float64]:
+        """Of `measurement_table`."""
+        return to_numpy(self.measurement_table["median"])
+
+    @cached_property
+    def run_indices(self) -> npt.NDArray[np.int64]:
+        """Of `measurement_table`."""
+        return to_numpy(self.measurement_table["run_index"])
+
     def run(self, run_id: str) -> Run:
         """A run with its raw samples, read from its file.
 
@@ -208,20 +257,26 @@ class History:
             run_id: As in `run_table`, or anything that `resolve` takes.
 
         Raises:
-            HistoryError: There is no such run, or its file is gone.
+            HistoryError: There is no such run, or its file is gone or was changed into none.
         """
         path = self.path(run_id)
-        ((_, content),) = self._place.read([path])
-        if isinstance(content, str):
-            raise HistoryError(f"{self.name}/{path}: {content}.")
-        return parse_run(content)
+        try:
+            return parse_run(self._content(path))
+        except HistoryError as error:
+            raise HistoryError(f"{self.name}/{path}: {error}") from error
 
     def raw(self, run_id: str) -> bytes:
-        """A run's file as it is."""
-        path = self.path(run_id)
+        """A run's JSON as it was written, unpacked.
+
+        Raises:
+            HistoryError: There is no such run, or its file is gone.
+        """
+        return unpacked(self._content(self.path(run_id)))
+
+    def _content(self, path: str) -> bytes:
         ((_, content),) = self._place.read([path])
         if isinstance(content, str):
-            raise HistoryError(f"{self.name}/{path}: {content}.")
+            raise HistoryError(content)
         return content
 
     def path(self, run_id: str) -> str:

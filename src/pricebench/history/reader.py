@@ -47,21 +47,29 @@ def parse_run(content: bytes, *, with_samples: bool = True) -> Run:
     Raises:
         HistoryError: Says what was found instead, in one line and without the file's name.
     """
-    if content.startswith(_GZIP_MAGIC):
-        content = _unpacked(content)
+    content = unpacked(content)
     if not content.strip():
         raise HistoryError("expected JSON, found an empty file. Delete it or restore it.")
     return Run.from_json(_parsed(content), with_samples=with_samples)
 
 
-def _unpacked(content: bytes) -> bytes:
+def unpacked(content: bytes) -> bytes:
+    """The content without gzip's packing, if it has one.
+
+    Raises:
+        HistoryError: The packing is broken, or holds more than any run.
+    """
+    if not content.startswith(_GZIP_MAGIC):
+        return content
     try:
-        unpacked = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MOST_BYTES + 1)
+        plain = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise HistoryError(f"expected gzip, found a broken file ({_one_line(error)}). Delete it or restore it.") from error
-    if len(unpacked) > _MOST_BYTES:
+        raise HistoryError(
+            f"expected gzip, found a broken file ({_one_line(error)}). Delete it or restore it."
+        ) from error
+    if len(plain) > _MOST_BYTES:
         raise HistoryError(f"expected a run, found a file that unpacks to more than {_MOST_BYTES:,} bytes. Delete it.")
-    return unpacked
+    return plain
 
 
 def _parsed(content: bytes) -> Any:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
+from datetime import datetime as Moment  # noqa: N812 - a run has a field of that name
 from typing import Any
 
 from pricebench.errors import PricebenchError
@@ -68,7 +69,11 @@ class Benchmark:
         """Build from an entry of `benchmarks`; the statistics may be nested under `stats` or lie flat beside it."""
         stats = entry.get("stats", entry)
         name, _, rest = str(entry["name"]).partition("[")
-        group, iterations, timer = entry.get("group"), stats.get("iterations"), (entry.get("options") or {}).get("timer")
+        group, iterations, timer = (
+            entry.get("group"),
+            stats.get("iterations"),
+            (entry.get("options") or {}).get("timer"),
+        )
         return cls(
             fullname=str(entry["fullname"]),
             function=name,
@@ -104,7 +109,7 @@ class Run:
         benchmarks: In the order of the run.
         machine: What decides comparability: the fingerprint; for other files `partial-` and a digest of the facts that
             pytest-benchmark states; None where a file states none.
-        stored_at: `datetime` in UTC, or None if it cannot be read. Without a zone it is UTC: versions before 5 wrote so.
+        stored_at: `datetime` in UTC, or None if it cannot be read. Without a zone it is UTC, as old versions wrote.
         branch: Or None.
         commit_time: ISO 8601, or None.
         is_dirty: Whether the tree held changes beyond the commit, or None.
@@ -119,7 +124,7 @@ class Run:
     warnings: tuple[str, ...]
     benchmarks: tuple[Benchmark, ...]
     machine: str | None
-    stored_at: datetime | None
+    stored_at: Moment | None
     branch: str | None
     commit_time: str | None
     is_dirty: bool | None
@@ -176,9 +181,9 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _in_utc(text: str) -> datetime | None:
+def _in_utc(text: str) -> Moment | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = Moment.fromisoformat(text)
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

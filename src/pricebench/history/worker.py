@@ -59,9 +59,7 @@ def _answer() -> None:
     with pa.ipc.new_stream(sys.stdout.buffer, SCHEMA) as answer:
         for start in range(0, len(files), _AT_ONCE):
             stamps = dict(files[start : start + _AT_ONCE])
-            answer.write_batch(
-                rows_of((path, stamps[path], content) for path, content in folder.read(list(stamps)))
-            )
+            answer.write_batch(rows_of((path, stamps[path], content) for path, content in folder.read(list(stamps))))
 
 
 if __name__ == "__main__":
