@@ -74,7 +74,9 @@ def load_metrics(folder: Path) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path}: expected the metrics of a training, found none. Run: pricebench train.") from error
+        raise ArtifactError(
+            f"{path}: expected the metrics of a training, found none. Run: pricebench train."
+        ) from error
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{path}: expected JSON, found a file that cannot be read ({error}). Train again: pricebench train."

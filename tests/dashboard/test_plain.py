@@ -22,7 +22,9 @@ def test_a_name_stays_on_one_line(text):
     assert len(line_of(text)) <= 300
 
 
-@pytest.mark.parametrize("text", [":smile:", ":material/home:", "https://example.org", "www.example.org", "a@b.example"])
+@pytest.mark.parametrize(
+    "text", [":smile:", ":material/home:", "https://example.org", "www.example.org", "a@b.example"]
+)
 def test_what_is_looked_for_after_escaping_is_broken_up(text):
     without_escapes = plain(text).replace("\\", "")
 
@@ -32,3 +34,7 @@ def test_what_is_looked_for_after_escaping_is_broken_up(text):
 
 def test_control_characters_become_blanks():
     assert line_of("a\nb\x00c\u202ed") == "a b c d"
+
+
+def test_a_time_of_day_can_be_copied():
+    assert plain("at 12:34:56") == r"at 12\:34\:56"

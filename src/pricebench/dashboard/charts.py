@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Chart: TypeAlias = alt.Chart | alt.LayerChart
 
 # Paul Tol's "bright", whose blue was lightened for dark pages.
-MODE_COLORS = {"eager": "#5b8ff0", "torchscript": "#e0607e", "fx": "#2f9e5b", "compile": "#d08b12"}
+MODE_COLORS = {"eager": "#5b8ff0", "torchscript": "#e0607e", "fx": "#2f9e5b", "compile": "#c27f0e"}
 PART_COLORS = {
     "compute": "#2f9e5b",
     "dispatch": "#5b8ff0",
     "python": "#e0607e",
-    "guards": "#d08b12",
+    "guards": "#c27f0e",
     "wrappers": "#aa5fb8",
     "waiting": "#b8bcc4",
 }
@@ -63,7 +63,7 @@ def price_range(price: Price, *, mean: Dollar, std: Dollar) -> Chart:
         layers.append(
             ranges.encode(x=axis, x2="high:Q", opacity=opacity, tooltip=["share:N", _dollars("low"), _dollars("high")])
         )
-    point = alt.Chart(pd.DataFrame([{"low": price.dollars}])).mark_tick(thickness=4, size=34, color="#d08b12")
+    point = alt.Chart(pd.DataFrame([{"low": price.dollars}])).mark_tick(thickness=4, size=34, color="#c27f0e")
     layers.append(point.encode(x=axis, tooltip=[_dollars("low", "price")]))
     return alt.layer(*layers).properties(height=110)
 
@@ -167,11 +167,18 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
     names = list(dict.fromkeys(points["name"]))
     unit, scale = duration_unit(float(points["median"].max()))
     shown = points.assign(
-        time=points["median"] / scale, low=points["q1"] / scale, high=points["q3"] / scale,
+        time=points["median"] / scale,
+        low=points["q1"] / scale,
+        high=points["q3"] / scale,
         text=points["median"].map(format_duration),
     ).drop(columns=["median", "q1", "q3"])
     axis = alt.Scale(type="log", nice=False) if is_log else alt.Scale(type="linear", zero=True)
-    x = alt.X("x:Q", title="run, oldest to newest", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False, padding=12))
+    x = alt.X(
+        "x:Q",
+        title="run, oldest to newest",
+        axis=alt.Axis(tickMinStep=1, format="d"),
+        scale=alt.Scale(nice=False, zero=False, padding=12),
+    )
     y = alt.Y("time:Q", title=f"{unit} per call", scale=axis)
     color = alt.Color("name:N", scale=colors_for(names), title=None, legend=alt.Legend(orient="bottom", columns=4))
     tip = [

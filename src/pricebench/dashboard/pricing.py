@@ -405,5 +405,3 @@ def price_upload(predictor: Predictor, name: str, content: bytes) -> PricedFile:
         sink = io.BytesIO()
         report = price_file(predictor, source, sink)
     return PricedFile(name=f"priced_{Path(safe).stem}.csv", csv=sink.getvalue(), report=report)
-
-

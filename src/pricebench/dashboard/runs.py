@@ -43,7 +43,9 @@ def machines(runs: pd.DataFrame) -> dict[str, str]:
     """Label by fingerprint of every machine and stack that has runs, the one used last first."""
     newest_first = runs.iloc[::-1].drop_duplicates("fingerprint")
     return {
-        str(row["fingerprint"] or UNKNOWN): machine_label(row["fingerprint"], row["facts"])
+        UNKNOWN if pd.isna(row["fingerprint"]) else str(row["fingerprint"]): machine_label(
+            row["fingerprint"], row["facts"]
+        )
         for _, row in newest_first.iterrows()
     }
 

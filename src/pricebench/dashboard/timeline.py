@@ -136,18 +136,18 @@ class Picture:
     runs_per_point: int
 
 
-def picture(history: History, machine: str, lines: Sequence[Line], runs: pd.DataFrame, branch: str | None) -> Picture:
+def picture(history: History, machine: str, lines: Sequence[Line], runs: Sequence[str], branch: str | None) -> Picture:
     """Points and steps of some lines.
 
     Args:
         history: All runs.
         machine: Whose.
         lines: Of one benchmark and shape.
-        runs: The window, oldest first.
+        runs: Ids of the window, oldest first.
         branch: Steps are looked for in its runs alone; None takes all.
     """
     fingerprint = None if machine == UNKNOWN else machine
-    number = {run: index for index, run in enumerate(runs["run"])}
+    number = {run: index for index, run in enumerate(runs)}
     per_point = max(1, math.ceil(len(runs) / MOST_POINTS))
     points, steps = [], []
     for line in lines:

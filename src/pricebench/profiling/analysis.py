@@ -250,7 +250,9 @@ def _warnings(trace: Trace, steps: Sequence[Step], num_replays: int) -> list[str
             "pricebench profile records them"
         )
     if not (trace.kind == Kind.OPERATOR).any():
-        found.append("no operators were recorded: everything on the host counts as Python. Profile with ProfilerActivity.CPU")
+        found.append(
+            "no operators were recorded: everything on the host counts as Python. Profile with ProfilerActivity.CPU"
+        )
     if any(step.end == step.start for step in steps):
         found.append("a step has no duration")
     return found

@@ -21,7 +21,9 @@ from pricebench.errors import TraceError
 from pricebench.files import atomic_write
 from pricebench.profiling.trace import STEP_MARK
 
-WARM_UP_CALLS = 5  # TorchScript profiles its first call and optimises at the second; torch.compile compiles at the first
+WARM_UP_CALLS = (
+    5  # TorchScript profiles its first call and optimises at the second; torch.compile compiles at the first
+)
 _PROFILED_WARM_UP_CALLS = 2  # the profiler's own first records are slow; these are in the trace, but in no step
 # Facts of this machine and its file system that torch writes into the file, each on a line of its own.
 _PRIVATE = re.compile(rb'"(host_name|traceName)": "(?:[^"\\]|\\.)*"')

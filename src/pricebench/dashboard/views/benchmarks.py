@@ -42,7 +42,9 @@ def show(settings: Settings) -> None:
 
     table = table_frame(side(benchmarks))
     medians = medians_frame(benchmarks)
-    st.altair_chart(charts.medians(medians), width="stretch", alt="Median per call with quartiles, a bar per contestant")
+    st.altair_chart(
+        charts.medians(medians), width="stretch", alt="Median per call with quartiles, a bar per contestant"
+    )
     st.dataframe(table, width="stretch", hide_index=True, height="content")
     parts.warn(warnings_of(run, benchmarks))
     for sentence in conditions(run):

@@ -22,7 +22,13 @@ def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("What happens inside?")
     section = st.segmented_control(
-        "Look at", SECTIONS, default=_HOUSE, required=True, key="look", bind="query-params", label_visibility="collapsed"
+        "Look at",
+        SECTIONS,
+        default=_HOUSE,
+        required=True,
+        key="look",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     if section == _HOUSE:
         _show_house(parts.desk_or_stop(settings))
@@ -59,7 +65,10 @@ def _show_code(desk: PriceDesk) -> None:
 def _show_environment() -> None:
     facts = environment()
     st.dataframe(
-        pd.DataFrame({"fact": list(facts), "here": list(facts.values())}), width="stretch", hide_index=True, height="content"
+        pd.DataFrame({"fact": list(facts), "here": list(facts.values())}),
+        width="stretch",
+        hide_index=True,
+        height="content",
     )
 
 
@@ -72,7 +81,10 @@ def _show_run(settings: Settings) -> None:
         parts.refuse(str(error))
         return
     st.download_button(
-        "Download the file", content, file_name=f"{run_id.rpartition('/')[2]}.json", mime="application/json",
+        "Download the file",
+        content,
+        file_name=f"{run_id.rpartition('/')[2]}.json",
+        mime="application/json",
         icon=":material/download:",
     )
     st.caption("Long lists of samples are cut short here, not in the download.")

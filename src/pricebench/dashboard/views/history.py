@@ -8,9 +8,18 @@ import pandas as pd
 import streamlit as st
 
 from pricebench.dashboard import charts
-from pricebench.dashboard.runs import of_machine, run_labels
+from pricebench.dashboard.runs import FOLDER, folders_changed, of_machine, run_labels
 from pricebench.dashboard.settings import Settings
-from pricebench.dashboard.timeline import Line, Picture, branches, comparison_frame, lines_of, picture, steps_frame, window
+from pricebench.dashboard.timeline import (
+    Line,
+    Picture,
+    branches,
+    comparison_frame,
+    lines_of,
+    picture,
+    steps_frame,
+    window,
+)
 from pricebench.dashboard.views import parts
 from pricebench.history import History, HistoryError
 
@@ -26,10 +35,11 @@ def show(settings: Settings) -> None:
     lines = _choose_lines(lines_of(history, machine))
     branch, runs = _choose_runs(mine)
     is_log = st.toggle("Logarithmic", key="log", bind="query-params")
+    changed = folders_changed(settings.reports / FOLDER)
     pictures = {}
     for shape in dict.fromkeys(line.shape for line in lines):
-        shown = [line for line in lines if line.shape == shape]
-        pictures[shape] = picture(history, machine, shown, runs, branch)
+        shown = tuple(line for line in lines if line.shape == shape)
+        pictures[shape] = _picture(history, changed, machine, shown, runs["run"].tolist(), branch)
         _show_picture(shown[0].bench, shape, pictures[shape], is_log=is_log)
     _show_steps(pictures)
     _show_comparison(history, mine)
@@ -57,9 +67,7 @@ def _some(place: Any, label: str, options: list[str], *, key: str) -> set[str]:
 def _choose_runs(mine: pd.DataFrame) -> tuple[str | None, pd.DataFrame]:
     left, middle, right = st.columns(3)
     with left:
-        chosen = parts.choose(
-            "Branch", {name: name for name in (_ALL, *branches(mine))}, name="branch", page="history"
-        )
+        chosen = parts.choose("Branch", {name: name for name in (_ALL, *branches(mine))}, name="branch", page="history")
     since = middle.text_input("From commit or day", key="since", bind="query-params", placeholder="the first")
     until = right.text_input("To commit or day", key="until", bind="query-params", placeholder="the last")
     branch = None if chosen == _ALL else chosen
@@ -72,6 +80,19 @@ def _choose_runs(mine: pd.DataFrame) -> tuple[str | None, pd.DataFrame]:
         st.info("No run lies in this range.")
         st.stop()
     return branch, runs
+
+
+# Ten thousand runs of four modes take a quarter of a second; the next look at the same view is free.
+@st.cache_data(max_entries=300, show_spinner=False)
+def _picture(
+    _history: History,
+    changed: tuple[tuple[str, int], ...],  # noqa: ARG001 - part of the key, which the history is not
+    machine: str,
+    lines: tuple[Line, ...],
+    runs: list[str],
+    branch: str | None,
+) -> Picture:
+    return picture(_history, machine, lines, runs, branch)
 
 
 # ---- showing -------------------------------------------------------------------------------------------------------

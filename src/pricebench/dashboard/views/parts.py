@@ -78,8 +78,10 @@ def desk_or_stop(settings: Settings) -> PriceDesk:
     except ArtifactError as error:
         if files[0].exists() or files[1].exists():
             refuse(str(error))
-        command(f"There is no usable model in {folder}. Train one; it takes about half a minute:",
-                f"uv run pricebench train{option}")
+        command(
+            f"There is no usable model in {folder}. Train one; it takes about half a minute:",
+            f"uv run pricebench train{option}",
+        )
         st.stop()
 
 

@@ -32,7 +32,9 @@ def show(settings: Settings) -> None:
     parts.unreadable(stored.unreadable.items())
     setups = by_setup(stored.analyses.items())
     if not setups:
-        parts.command(f"There are no traces in {folder} yet. Take some:", f"uv run pricebench profile{_option(settings)}")
+        parts.command(
+            f"There are no traces in {folder} yet. Take some:", f"uv run pricebench profile{_option(settings)}"
+        )
         return
     setup = _choose(list(setups))
     modes = setups[setup]
