@@ -10,7 +10,7 @@ import re
 # Invisible, and breaks what is looked for after escapes are gone: `:smile:`, `:material/x:`, bare addresses.
 _WORD_JOINER = "\u2060"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_SECOND_PASS = re.compile(r"((?<!\d):|@|\bwww)(?=\S)", re.IGNORECASE)  # not inside of 12:00
+_SECOND_PASS = re.compile(r"((?<!\d\\):|@|\bwww)(?=\S)", re.IGNORECASE)  # not inside of 12:00
 _BLANKS = re.compile(r"\s+")
 _LONGEST = 300
 
