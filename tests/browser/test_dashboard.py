@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import io
 import re
-import urllib.error
-import urllib.request
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -110,7 +109,7 @@ def test_a_link_leads_to_a_run_and_from_there_to_its_file(visit):
 
 def test_a_click_on_a_point_opens_its_run(visit):
     page = visit("history?shapes=full")
-    point = page.get_by_test_id("stVegaLiteChart").first.locator("g.mark-symbol.layer_1_marks path").first
+    point = page.get_by_test_id("stVegaLiteChart").first.locator("g.mark-symbol.runs_marks path").first
 
     # Other lines' points may lie on top of it: which one is hit does not matter, all are of the same run.
     point.click(force=True)
@@ -141,7 +140,8 @@ def test_names_from_files_are_shown_as_text(visit, path):
 
     assert page.evaluate("[...document.scripts].filter(script => script.textContent.includes('alert')).length") == 0
     assert page.get_by_test_id("stMain").locator("strong, a[href*='example.org'], .katex").count() == 0
-    expect(page.get_by_text(EVIL).first).to_be_attached()
+    values = page.locator("input").evaluate_all("inputs => inputs.map(input => input.value)")
+    assert page.get_by_text(EVIL).count() or any(EVIL in value for value in values)
 
 
 def test_names_in_a_list_of_choices_and_in_warnings_are_text(visit):
@@ -156,21 +156,21 @@ def test_names_in_a_list_of_choices_and_in_warnings_are_text(visit):
 
 def test_a_page_that_claims_another_host_is_refused(server):
     # What a site does whose name was pointed at this machine: the address is ours, the name is not.
-    request = urllib.request.Request(
-        f"{server}/_stcore/stream",
-        headers={
-            "Host": "evil.example",
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        },
-    )
+    connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=10)
+    upgrade = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
 
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=10)
+    answers = {}
+    for host in ("evil.example", urlsplit(server).netloc):
+        connection.request("GET", "/_stcore/stream", headers={**upgrade, "Host": host})
+        answers[host] = connection.getresponse().status
+        connection.close()
 
-    assert refused.value.code == 403
+    assert answers == {"evil.example": 403, urlsplit(server).netloc: 101}
 
 
 def test_a_clean_clone_has_runs_and_names_the_command_for_a_model(visit, chromium, stored, tmp_path):

@@ -145,6 +145,24 @@ def test_a_timeline_is_linear_from_zero_or_logarithmic(is_log, kind):
     assert [row["time"] for row in rows(charts.timeline(points, steps)) if "slower" in row] == pytest.approx([2.0])
 
 
+def test_the_same_timeline_is_drawn_the_same():
+    points = pd.DataFrame(
+        {
+            "name": "eager",
+            "x": [1],
+            "median": 1.0,
+            "q1": 1.0,
+            "q3": 1.0,
+            "run": "r",
+            "commit": "c",
+            "when": "w",
+            "num_runs": 1,
+        }
+    )
+
+    assert spec(charts.timeline(points, pd.DataFrame())) == spec(charts.timeline(points, pd.DataFrame()))
+
+
 def test_a_price_without_a_range_draws_none():
     known = Price(dollars=10.0, half=(9.0, 11.0), most=(8.0, 12.0), range_note="", warnings=())
     unknown = Price(dollars=10.0, half=None, most=None, range_note="", warnings=())

@@ -17,7 +17,7 @@ from pricebench.units import Dollar, Second, duration_unit, format_duration
 if TYPE_CHECKING:
     from pricebench.dashboard.pricing import Price
 
-Chart: TypeAlias = alt.Chart | alt.LayerChart
+Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
 # Paul Tol's "bright", whose blue was lightened for dark pages.
 MODE_COLORS = {"eager": "#5b8ff0", "torchscript": "#e0607e", "fx": "#2f9e5b", "compile": "#c27f0e"}
@@ -192,8 +192,9 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
     ]
     picked = alt.selection_point(name=PICKED, fields=["run"], on="click", clear="dblclick")
     line = alt.Chart(shown).mark_line(strokeWidth=2).encode(x=x, y=y, color=color)
+    # A name of its own: altair would count up at every drawing, and a drawing that differs forgets what was clicked.
     dots = (
-        alt.Chart(shown)
+        alt.Chart(shown, name="runs")
         .mark_point(filled=True, size=60 if len(shown) < 400 else 25, opacity=1)
         .encode(x=x, y=y, color=color, tooltip=tip)
         .add_params(picked)
@@ -230,7 +231,7 @@ def shares(frame: pd.DataFrame) -> Chart:
     present = frame[frame["share"] > 0]
     parts = [part for part in PART_COLORS if part in set(present["part"])]
     scale = alt.Scale(domain=parts, range=[PART_COLORS[part] for part in parts])
-    return (
+    bars: alt.Chart = (
         alt.Chart(present)
         .mark_bar(height=26)
         .encode(
@@ -242,3 +243,4 @@ def shares(frame: pd.DataFrame) -> Chart:
         )
         .properties(height=100 + _ROW * len(names))
     )
+    return bars

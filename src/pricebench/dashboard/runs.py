@@ -203,7 +203,9 @@ def without_samples(content: bytes) -> Any:
     entries = record.get("benchmarks") if isinstance(record, dict) else None
     for entry in entries if isinstance(entries, list) else ():
         stats = entry.get("stats") if isinstance(entry, dict) else None
-        data = stats.get("data") if isinstance(stats, dict) else None
+        if not isinstance(stats, dict):
+            continue
+        data = stats.get("data")
         if isinstance(data, list) and len(data) > _KEPT_SAMPLES:
             stats["data"] = [*data[:_KEPT_SAMPLES], f"… and {len(data) - _KEPT_SAMPLES:,} more"]
     return record

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pricebench.dashboard.charts import MODE_COLORS
 from pricebench.profiling import Analysis, Part
 
 FOLDER = "traces"
@@ -67,7 +68,13 @@ def by_setup(analyses: Iterable[tuple[Path, Analysis]]) -> dict[Setup, dict[str,
         rival = modes.get(capture.mode)
         if rival is None or rival.analysis.capture is None or rival.analysis.capture.created <= capture.created:
             modes[capture.mode] = Stored(path, analysis)
-    return found
+    return {setup: dict(sorted(modes.items(), key=lambda mode: _place(mode[0]))) for setup, modes in found.items()}
+
+
+def _place(mode: str) -> tuple[int, str]:
+    """Where a mode stands on every page; strangers come last."""
+    known = list(MODE_COLORS)
+    return (known.index(mode) if mode in known else len(known), mode)
 
 
 def shares_frame(modes: dict[str, Stored]) -> pd.DataFrame:

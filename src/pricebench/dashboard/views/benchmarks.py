@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
@@ -53,7 +55,7 @@ def show(settings: Settings) -> None:
     parts.links_to_run(run_id, besides="benchmarks")
 
 
-def _forward(groups: dict[str, object]) -> int:
+def _forward(groups: Mapping[str, object]) -> int:
     names = list(groups)
     return names.index("forward") if "forward" in names else 0
 

@@ -92,14 +92,17 @@ def _mode_card(desk: PriceDesk, answer: ModePrice, *, help_text: str | None) -> 
         st.button(
             "Compile now",
             key=f"warm-{answer.mode}",
-            on_click=desk.warm_up,
-            args=(answer.mode,),
+            on_click=lambda: _start(desk, answer.mode),
             help="Takes about ten seconds the first time on a machine; the page stays usable.",
         )
     elif answer.state is ModeState.WARMING:
         st.caption("compiling …")
     else:
         st.caption(plain(answer.note))
+
+
+def _start(desk: PriceDesk, mode: str) -> None:
+    desk.warm_up(mode)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
