@@ -68,7 +68,7 @@ def test_help_lists_the_commands():
     result = pricebench("--help")
 
     assert result.returncode == 0
-    assert all(command in result.stdout for command in ("train", "predict", "modes", "export"))
+    assert all(command in result.stdout for command in ("train", "predict", "modes", "export", "profile"))
 
 
 def test_training_writes_model_statistics_and_metrics(trained):

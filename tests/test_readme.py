@@ -53,14 +53,14 @@ def desk(tmp_path, monkeypatch):
 
 
 def test_every_command_does_what_it_says(desk, capsys):
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 8
 
     for command in COMMANDS:
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(command)[1:])
         assert not ended.value.code, f"{command}: {capsys.readouterr().err}"
 
-    assert {path.name for path in desk.iterdir()} == {"artifacts", "houses.csv", "priced.csv", "model.ts.pt"}
+    assert {path.name for path in desk.iterdir()} == {"artifacts", "houses.csv", "priced.csv", "model.ts.pt", "reports"}
     assert "$" in capsys.readouterr().out
 
 

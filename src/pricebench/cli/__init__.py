@@ -15,6 +15,7 @@ from pricebench.cli.export import export
 from pricebench.cli.history import app as history
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
+from pricebench.cli.profile import profile
 from pricebench.cli.train import train
 from pricebench.errors import PricebenchError
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, dashboard):
+for command in (train, predict, modes, export, profile, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 

@@ -15,7 +15,8 @@ from pricebench.cli.console import JsonOption, result
 def modes(
     *,
     show: Annotated[
-        str | None, typer.Option(metavar="MODE", help="Print the code that a mode made of the model instead.")
+        str | None,
+        typer.Option(metavar="MODE", help="Print what a mode made of the model instead: code, graph, kernels, guards."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -23,15 +24,15 @@ def modes(
     from pricebench.modes import MODES, mode_named
 
     if show:
-        import torch
-
         from pricebench.errors import ModeError
-        from pricebench.model import MLP
+        from pricebench.workload import FULL_ROWS, house_prices
 
         mode = mode_named(show)
         if mode.code is None:
-            raise ModeError(f"Mode {show} makes no source to show. Try: torchscript, fx.")
-        result.print(mode.code(MLP().eval(), torch.zeros(1, MLP().config.num_features)), markup=False)
+            having = ", ".join(other.name for other in MODES if other.code is not None)
+            raise ModeError(f"Mode {show} makes no source to show. Try: {having}.")
+        workload = house_prices()
+        result.print(mode.code(workload.module, workload.inputs(FULL_ROWS)), markup=False)
         return
     rows = [
         {

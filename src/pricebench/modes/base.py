@@ -25,7 +25,8 @@ class ExecutionMode:
         missing: Says why the mode cannot run here, or None where it can. Cheap: it compiles nothing.
         build: `(module, example)` -> a callable that computes the same in this mode and shares the module's parameters.
         freeze: Further work for inference on what `build` made, where the mode has any.
-        code: `(module, example)` -> the source that the mode made of the module, or None where it makes none to read.
+        code: `(module, example)` -> what the mode made of the module, to be read, or None where it makes nothing. It
+            may run a compiler, and drop what was compiled before.
     """
 
     name: str

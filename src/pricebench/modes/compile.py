@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pricebench.modes import inductor_code
 from pricebench.modes.base import ExecutionMode, Forward
 
 
@@ -49,4 +50,5 @@ MODE = ExecutionMode(
     needs="a C++ compiler and Python's headers",
     missing=_missing,
     build=_build,
+    code=inductor_code.code,
 )

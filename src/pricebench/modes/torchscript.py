@@ -61,7 +61,13 @@ def _freeze(built: Forward) -> Forward:
 
 
 def _code(module: nn.Module, example: Tensor) -> str:  # noqa: ARG001
-    return str(script(module).code).strip()
+    """The code that scripting understood, and the frozen graph that inference runs."""
+    scripted = script(copy.deepcopy(module).eval())
+    source = str(scripted.code).strip()
+    frozen = _freeze(scripted)
+    assert isinstance(frozen, torch.jit.ScriptModule)
+    # Without the source ranges: they are paths of this machine.
+    return f"{source}\n\n{frozen.inlined_graph.str(False).strip()}"  # type: ignore[attr-defined]
 
 
 MODE = ExecutionMode(

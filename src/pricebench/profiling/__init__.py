@@ -1,6 +1,7 @@
 """Where the time goes: a Chrome trace of any callable, and our own analysis of it.
 
-Reading and judging needs no torch; `pricebench.profiling.capture`, which runs the profiler, is imported by its own name.
+Reading and judging needs no torch; `pricebench.profiling.capture`, which runs the profiler, is imported by its own
+name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the time of a trace's steps went: shares, gaps, the largest operators, the devices. In seconds, ready to be shown."""
+"""Where the time of a trace's steps went, in seconds: shares, gaps, the largest operators, the devices."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pricebench.profiling.trace import Kind, Nanosecond, Trace, read_trace
 from pricebench.units import Second
 
 NUM_LARGEST = 10
+_UNEVEN = 2.0  # a step this many times as long as the median one was disturbed, or did something else
 _NOT_A_TIMING = (
     "taken under the profiler, which slows every operator and Python most: read shares, not times; "
     "timings come from pytest benchmarks"
@@ -253,8 +254,14 @@ def _warnings(trace: Trace, steps: Sequence[Step], num_replays: int) -> list[str
         found.append(
             "no operators were recorded: everything on the host counts as Python. Profile with ProfilerActivity.CPU"
         )
-    if any(step.end == step.start for step in steps):
-        found.append("a step has no duration")
+    durations = [step.end - step.start for step in steps]
+    longest, median = max(durations), float(np.median(durations))
+    if longest > _UNEVEN * median:
+        num_long = sum(duration > _UNEVEN * median for duration in durations)
+        found.append(
+            f"uneven steps: {num_long} of {len(steps)} took more than {_UNEVEN:g} times the median, and weigh as much; "
+            "something else may have used the machine: profile again"
+        )
     return found
 
 

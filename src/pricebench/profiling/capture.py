@@ -9,9 +9,10 @@ import gc
 import gzip
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from pricebench.profiling.trace import STEP_MARK
 WARM_UP_CALLS = (
     5  # TorchScript profiles its first call and optimises at the second; torch.compile compiles at the first
 )
-_PROFILED_WARM_UP_CALLS = 2  # the profiler's own first records are slow; these are in the trace, but in no step
+PROFILED_WARM_UP_CALLS = 2  # the profiler's own first records are slow; these are in the trace, but in no step
 # Facts of this machine and its file system that torch writes into the file, each on a line of its own.
 _PRIVATE = re.compile(rb'"(host_name|traceName)": "(?:[^"\\]|\\.)*"')
 
@@ -32,8 +33,8 @@ _PRIVATE = re.compile(rb'"(host_name|traceName)": "(?:[^"\\]|\\.)*"')
 def capture(call: Callable[[], object], path: Path, *, num_steps: int = 20, device: str = "cpu") -> None:
     """Profile calls of `call`, after warm-up calls that are not profiled, and write the trace.
 
-    Steps are marked ProfilerStep#0 to N-1, each around one call. Not by the profiler's own `step()`: its work between two
-    steps, 0.1 ms, would count as Python of the step.
+    Steps are marked ProfilerStep#0 to N-1, each around one call. Not by the profiler's own `step()`: its work between
+    two steps, 0.1 ms, would count as Python of the step.
 
     Args:
         call: One step; its first call may compile.
@@ -62,7 +63,7 @@ def capture(call: Callable[[], object], path: Path, *, num_steps: int = 20, devi
             call()
             synchronize()
         with _no_garbage_collection(), profile(activities=activities) as profiler:
-            for _ in range(_PROFILED_WARM_UP_CALLS):
+            for _ in range(PROFILED_WARM_UP_CALLS):
                 call()
                 synchronize()
             for number in range(num_steps):
@@ -82,9 +83,9 @@ def _nothing() -> None:
 @contextmanager
 def _kernels_recorded() -> Iterator[None]:
     """Have Inductor's generated C++ kernels record themselves: without, their time is their caller's."""
-    from torch._inductor import config  # noqa: PLC0415 - a second, and only torch.compile needs it
-
-    with config.patch({"cpp.enable_kernel_profile": True}):
+    # Importing Inductor takes seconds. Whoever called torch.compile has it already, and nobody else needs it.
+    config = sys.modules.get("torch._inductor.config")
+    with config.patch({"cpp.enable_kernel_profile": True}) if config else nullcontext():
         yield
 
 

@@ -1,7 +1,7 @@
 """A device's side of a step: when it is busy, and why it is not.
 
-A device is busy while a kernel, copy or fill runs on any of its streams. What is left of the step is gaps, each of one kind
-by what ends it; the three kinds follow Meta's Holistic Trace Analysis.
+A device is busy while a kernel, copy or fill runs on any of its streams. What is left of the step is gaps, each of one
+kind by what ends it; the three kinds follow Meta's Holistic Trace Analysis.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class GapKind(StrEnum):
     """Why a device was idle.
 
     Attributes:
-        HOST_BOUND: The next kernel's launch began only after the device had run dry, or none came before the step's end.
+        HOST_BOUND: The next launch began only after the device had run dry, or none came before the step's end.
         BACK_TO_BACK: At most 30 ns: the hardware's own pause between two kernels.
         OTHER: The launch had begun in time: launch latency, a dependency between streams; or the launch is unknown.
     """

@@ -1,12 +1,13 @@
 """The host's side of a step: every nanosecond belongs to exactly one part.
 
-A thread's events are nested, as calls are. Flattened, each stretch of time belongs to the innermost event that covers it, so
-an operator counts with its self time and nothing counts twice. Time that no event covers is Python between operators,
-unless another thread of the process has an event there, as autograd's has for a CUDA model.
+A thread's events are nested, as calls are. Flattened, each stretch of time belongs to the innermost event that covers
+it, so an operator counts with its self time and nothing counts twice. Time that no event covers is Python between
+operators, unless another thread of the process has an event there, as autograd's has for a CUDA model.
 """
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Step:
         end: Of the step's mark.
         parts: Adds up to `end - start`.
         gaps: Lengths of the stretches in which no operator ran, in order; adds up to the part `PYTHON`.
-        self_times: Calls and self time by name and part.
+        self_times: Calls that began in the step, and self time, by name and part.
     """
 
     number: int
@@ -74,15 +75,13 @@ _GRAPH_CALL = "## Call CompiledFxGraph"
 _GENERATED = re.compile(r"(^|_)(cpp|triton)_(\w+_)?fused_")
 
 # They make or move descriptions of memory, or call another operator that does the work.
-_BOOKKEEPING = frozenset(
-    f"aten::{name}"
-    for name in (
-        "_local_scalar_dense _reshape_alias _to_copy _unsafe_view alias as_strided broadcast_tensors chunk clone contiguous "
-        "detach empty empty_like empty_strided expand expand_as flatten item lift_fresh narrow ones_like permute "
-        "record_stream resize_ reshape resolve_conj resolve_neg select set_ slice split squeeze t to transpose unbind "
-        "unflatten unsqueeze view view_as zeros_like"
-    ).split()
-)
+_BOOKKEEPING_NAMES = """
+    _local_scalar_dense _reshape_alias _to_copy _unsafe_view alias as_strided broadcast_tensors chunk clone contiguous
+    detach empty empty_like empty_strided expand expand_as flatten item lift_fresh narrow ones_like permute
+    record_stream resize_ reshape resolve_conj resolve_neg select set_ slice split squeeze t to transpose unbind
+    unflatten unsqueeze view view_as zeros_like
+"""
+_BOOKKEEPING = frozenset(f"aten::{name}" for name in _BOOKKEEPING_NAMES.split())
 # They prepare memory for the operator that calls them: calling only these leaves the work to the caller, as addmm does.
 _HELPERS = _BOOKKEEPING | {"aten::copy_", "aten::fill_", "aten::zero_"}
 # They compute beside calling an operator that computes.
@@ -135,9 +134,10 @@ class Flat:
 
 
 def flatten(events: list[tuple[Nanosecond, Nanosecond, int]]) -> Flat:
-    """Find who is innermost when, of `(start, end, event)` sorted by start, longer ones first.
+    """Find who is innermost when, of `(start, end, event)`.
 
-    An event that outlasts the one that it began in is cut at its end: the profiler rounds both.
+    An event that outlasts the one it began in, as rounding or another tool may write it, calls and is called up to that
+    one's end; what is left of it stands beside.
     """
     segments: list[Segment] = []
     callers: dict[int, int] = {}
@@ -150,14 +150,24 @@ def flatten(events: list[tuple[Nanosecond, Nanosecond, int]]) -> Flat:
             segments.append(Segment(start=now, end=until, event=open_calls[-1][1]))
         now = until
 
-    for start, end, event in events:
+    # Longer ones first: of two that begin together, the longer one called the other.
+    waiting = [(start, -end, event, False) for start, end, event in events]
+    heapq.heapify(waiting)
+    while waiting:
+        start, minus_end, event, is_rest = heapq.heappop(waiting)
+        end = -minus_end
         while open_calls and open_calls[-1][0] <= start:
             advance(open_calls[-1][0])
             open_calls.pop()
         advance(start)
         if open_calls:
-            callers[event] = open_calls[-1][1]
-        open_calls.append((min(end, open_calls[-1][0]) if open_calls else end, event))
+            caller_end, caller = open_calls[-1]
+            if not is_rest:
+                callers[event] = caller
+            if end > caller_end:
+                heapq.heappush(waiting, (caller_end, -end, event, True))
+                end = caller_end
+        open_calls.append((end, event))
     while open_calls:
         advance(open_calls[-1][0])
         open_calls.pop()
@@ -202,14 +212,15 @@ def _split(trace: Trace, mark: int, rows: NDArray[np.intp], marked: set[int], *,
             list(zip(trace.start[of_track].tolist(), trace.end[of_track].tolist(), of_track.tolist(), strict=True))
         )
         part_of = _parts(trace, of_track.tolist(), flat.callers, has_device=has_device)
-        begun = set()
-        left = []
-        for segment in _cut(flat.segments, free, left):
-            key = trace.labels[trace.label[segment.event]], part_of[segment.event]
+        key_of = {row: (trace.labels[trace.label[row]], part) for row, part in part_of.items()}
+        for row, key in key_of.items():
             num_calls, self_time = self_times.get(key, (0, 0))
-            is_new = segment.event not in begun
-            begun.add(segment.event)
-            self_times[key] = num_calls + is_new, self_time + segment.end - segment.start
+            self_times[key] = num_calls + bool(trace.start[row] >= start), self_time
+        left: list[tuple[Nanosecond, Nanosecond]] = []
+        for segment in _cut(flat.segments, free, left):
+            key = key_of[segment.event]
+            num_calls, self_time = self_times[key]
+            self_times[key] = num_calls, self_time + segment.end - segment.start
             parts[key[1]] += segment.end - segment.start
         free = left
     gaps = tuple(gap_end - gap_start for gap_start, gap_end in free)

@@ -1,8 +1,8 @@
 """Reading a Chrome trace of torch.profiler, of any size, without torch: what ran where, in columns.
 
-The file is parsed as a stream, and of each event only what the analysis needs is kept, in some 30 bytes: a trace of 200 MB
-costs tens of megabytes. Times are whole nanoseconds, the resolution of the profiler's files, so that sums are exact;
-everything that leaves this package is in seconds.
+The file is parsed as a stream, and of each event only what the analysis needs is kept, in some 30 bytes: a trace of
+200 MB costs tens of megabytes. Times are whole nanoseconds, the resolution of the profiler's files, so that sums are
+exact; everything that leaves this package is in seconds.
 """
 
 from __future__ import annotations
@@ -124,14 +124,15 @@ class _Columns:
             raise TraceError(f"more than {_MAX_EVENTS:,} events, expected a trace of a few steps. {_PROFILE}")
         arguments = event.get("args")
         correlation = arguments.get("correlation") if isinstance(arguments, dict) else None
-        is_tied = type(correlation) is int and 0 <= correlation < _LATEST
+        if not isinstance(correlation, int) or not 0 <= correlation < _LATEST:
+            correlation = -1
         self.start.append(start)
         self.end.append(start + duration)
         self.kind.append(kind)
         self.label.append(self.labels.setdefault(name[:_MAX_NAME], len(self.labels)))
         track = (str(event.get("pid"))[:_MAX_NAME], str(event.get("tid"))[:_MAX_NAME])
         self.track.append(self.tracks.setdefault(track, len(self.tracks)))
-        self.correlation.append(correlation if is_tied else -1)
+        self.correlation.append(correlation)
 
     def trace(self, name: str) -> Trace:
         """The finished columns, sorted."""
@@ -189,7 +190,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
         # By its first bytes, not by its name: browsers and mail programs rename.
         is_gzip = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        with io.BufferedReader(gzip.GzipFile(fileobj=raw) if is_gzip else raw, 1 << 16) as file:  # type: ignore[type-var]
+        with io.BufferedReader(gzip.GzipFile(fileobj=raw) if is_gzip else raw, 1 << 16) as file:
             first = file.peek(1 << 12).lstrip()[:1]
             if first not in (b"{", b"["):
                 found = f"a file that begins with {first!r}" if first else "an empty file"
@@ -199,10 +200,9 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
 
 def _nanoseconds(value: Any, number: int, key: str) -> Nanosecond:
     """Microseconds with three decimals, as the file has them, exactly."""
-    if type(value) in (int, Decimal):
-        nanoseconds = round(value * 1000)
-        if abs(nanoseconds) < _LATEST:
-            return nanoseconds
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    if is_number and abs(value) < _LATEST // 1000:
+        return int(round(value * 1000))  # noqa: RUF046 - the type checker cannot know
     raise TraceError(f"event {number}: {key} is {_shown(value)}, expected microseconds. {_PROFILE}")
 
 
