@@ -30,13 +30,17 @@ class LoadMeter:
         self._stat = stat
         self._start = self._read()
 
-    def warnings(self) -> list[str]:
-        """Sentences about what disturbed the measurement; empty if nothing did, or nothing can be known."""
+    def warnings(self, *, own: Second = 0.0) -> list[str]:
+        """Sentences about what disturbed the measurement; empty if nothing did, or nothing can be known.
+
+        Args:
+            own: Processor time of children that still run, which the system does not count as ours yet.
+        """
         now, start = self._read(), self._start
         if now is None or start is None or now.wall <= start.wall:
             return []
         wall = now.wall - start.wall
-        others = max(0.0, (now.busy - start.busy) - (now.own - start.own)) / wall
+        others = max(0.0, (now.busy - start.busy) - (now.own - start.own) - own) / wall
         stolen = (now.stolen - start.stolen) / wall
         found = []
         if others > _BUSY_CORES:

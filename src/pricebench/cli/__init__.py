@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from pricebench.cli.cliff import cliff
 from pricebench.cli.console import talk
 from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, profile, dashboard):
+for command in (train, predict, modes, export, cliff, profile, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 

@@ -1,0 +1,249 @@
+"""What was measured: a report of cells, each with its calls and steady blocks. JSON in and out; no torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from pricebench.cliff.schedule import CliffError, Kind, Order
+from pricebench.files import atomic_write
+from pricebench.units import Second
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compilation:
+    """One compilation by torch's own metrics; the four times do not overlap, in seconds.
+
+    Attributes:
+        graph: TorchDynamo's id, frame/graph.
+        reason: Why a graph that existed could not be used; empty for the first.
+        failure: Why it came to nothing; empty if it did not fail.
+        is_backward: A backward graph that was compiled at the first backward pass.
+        dynamo: Capture and guards.
+        aot: AOTAutograd, without Inductor.
+        inductor: Inductor, without waiting for C++.
+        cpp: Waiting for the C++ compiler.
+    """
+
+    graph: str
+    reason: str
+    failure: str
+    is_backward: bool
+    dynamo: Second
+    aot: Second
+    inductor: Second
+    cpp: Second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The first call of a step.
+
+    Attributes:
+        step: Its name in the schedule.
+        rows: Of the batch.
+        rows_run: What the arm ran, 0 where it dropped the batch.
+        seconds: By the clock; None where the call failed or was dropped.
+        served: The graph that ran: g0, g1, ... or "eager"; None in an arm that compiles nothing.
+        captured: Graphs that TorchDynamo captured for it, by torch's counter.
+        compilations: By torch's metrics.
+        max_abs_error: Of output, or loss and gradients, against eager in float64, relative to the largest value.
+        failure: Why there is no result.
+    """
+
+    step: str
+    rows: int
+    rows_run: int
+    seconds: Second | None = None
+    served: str | None = None
+    captured: int = 0
+    compilations: tuple[Compilation, ...] = ()
+    max_abs_error: float | None = None
+    failure: str = ""
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Take a record of `asdict`."""
+        return cls(**{**record, "compilations": tuple(Compilation(**c) for c in record["compilations"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Steady calls of a step, interleaved with eager; one number per block, seconds per call.
+
+    Attributes:
+        step: Its name in the schedule.
+        rows: Of the batch.
+        arm: The arm.
+        eager: Eager on the same batch, in the same moment.
+        again: Eager once more: the A/A pair of `eager`.
+    """
+
+    step: str
+    rows: int
+    arm: tuple[Second, ...]
+    eager: tuple[Second, ...]
+    again: tuple[Second, ...]
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Take a record of `asdict`."""
+        times = {name: tuple(record[name]) for name in ("arm", "eager", "again")}
+        return cls(step=record["step"], rows=record["rows"], **times)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One fresh process.
+
+    Attributes:
+        arm: Name of the arm.
+        kind: Inference or training.
+        order: Of the schedule.
+        cache: "cold": only the toolchain was ready; "warm": after another process of the same arm.
+        process: Number of the repetition, from 0.
+        prepare: Seconds to make the callable, before any call; None where it came to nothing.
+        num_graphs: Graphs handed to the compiler; None in an arm that compiles nothing.
+        calls: In order.
+        blocks: In order.
+        failure: Why the cell ended early, or did not start; empty if it is whole.
+    """
+
+    arm: str
+    kind: Kind
+    order: Order = Order.FORWARD
+    cache: str = "cold"
+    process: int = 0
+    prepare: Second | None = None
+    num_graphs: int | None = None
+    calls: tuple[Call, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    failure: str = ""
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Take a record of `asdict`."""
+        return cls(
+            **{
+                **record,
+                "kind": Kind(record["kind"]),
+                "order": Order(record["order"]),
+                "calls": tuple(map(Call.from_json, record["calls"])),
+                "blocks": tuple(map(Block.from_json, record["blocks"])),
+            }
+        )
+
+    def call(self, step: str) -> Call | None:
+        """The first call of a step, if it was made."""
+        return next((call for call in self.calls if call.step == step), None)
+
+    def block(self, step: str) -> Block | None:
+        """The steady block of a step, if it was measured."""
+        return next((block for block in self.blocks if block.step == step), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """What compiling costs once per machine or process, whatever the model; seconds.
+
+    Attributes:
+        imports: `import torch`.
+        compiler_imports: TorchDynamo and TorchInductor.
+        first: The first compilation ever of a one-line function: precompiled headers, probing the instruction set.
+        later: The same in another process that finds the headers and the probe, but not the function.
+    """
+
+    imports: Second
+    compiler_imports: Second
+    first: Second
+    later: Second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that one run measured.
+
+    Attributes:
+        started: ISO 8601, UTC.
+        fingerprint: Digest of `machine`.
+        machine: The fingerprint's fields.
+        conditions: What else must be known to read the numbers.
+        toolchain: None where nothing was compiled.
+        cells: In the order in which they ran.
+        warnings: What disturbed the run.
+        is_complete: False for a run that was interrupted or ran out of its budget before every planned cell.
+    """
+
+    started: str
+    fingerprint: str
+    machine: Mapping[str, object]
+    conditions: Mapping[str, Any]
+    toolchain: Toolchain | None = None
+    cells: tuple[Cell, ...] = ()
+    warnings: tuple[str, ...] = ()
+    is_complete: bool = False
+    schema: int = field(default=SCHEMA)
+
+    def with_cell(self, cell: Cell) -> Report:
+        """The same report with one more cell."""
+        return replace(self, cells=(*self.cells, cell))
+
+    def save(self, path: Path) -> None:
+        """Write it; a reader sees the report before or after, never half of it."""
+        text = json.dumps(_rounded(asdict(self)), separators=(",", ":"), ensure_ascii=False)
+        # A line per cell: a diff, or a person, can find one.
+        text = text.replace('{"arm":', '\n{"arm":')
+        with atomic_write(path) as file:
+            file.write(text.encode() + b"\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a report.
+
+        Raises:
+            CliffError: It cannot be read, is no cliff report, or is of another schema.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or f"no JSON ({error})"
+            raise CliffError(
+                f"{path}: expected a cliff report, found: {reason}. Make one: pricebench cliff."
+            ) from error
+        found = record.get("schema") if isinstance(record, dict) else None
+        if found != SCHEMA:
+            raise CliffError(f"{path}: expected a cliff report of schema {SCHEMA}, found {found!r}. Make a new one.")
+        try:
+            toolchain = record["toolchain"]
+            return cls(
+                **{
+                    **record,
+                    "toolchain": toolchain and Toolchain(**toolchain),
+                    "cells": tuple(map(Cell.from_json, record["cells"])),
+                    "warnings": tuple(record["warnings"]),
+                }
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CliffError(f"{path}: a cliff report with a wrong field: {error}. Make a new one.") from error
+
+
+def stored_reports(folder: Path) -> list[Path]:
+    """Files of cliff reports, oldest first by their names' times."""
+    return sorted(folder.glob("*.json"), key=lambda path: path.stem.rpartition("_")[2])
+
+
+def _rounded(value: Any) -> Any:
+    """Nine significant digits: the clock has no more, and the file is half as long."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

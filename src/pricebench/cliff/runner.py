@@ -1,0 +1,245 @@
+"""A whole run: which cells in which order, within a budget of time, written down after each."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pricebench.cliff.arms import ARMS, Arm
+from pricebench.cliff.launcher import (
+    CellError,
+    Launcher,
+    Setting,
+    measure_toolchain,
+    temporary_folder,
+)
+from pricebench.cliff.records import Block, Call, Cell, Report
+from pricebench.cliff.schedule import Kind, Order, Step, schedule
+from pricebench.cliff.worker import CAN_FORK, load_workload
+from pricebench.load import LoadMeter
+from pricebench.machine import this_machine
+from pricebench.modes import compile  # noqa: A004 - the mode's name is its key
+from pricebench.units import Second
+
+NUM_PROCESSES = 5
+NUM_BLOCKS = 30
+_REPEATED_BLOCKS = 6  # in the repetitions: enough to see whether their B against A is that of the first
+_CONTROL = "compile"  # what everybody has: it is reversed too, and repeated before the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A cell to be run."""
+
+    arm: Arm
+    kind: Kind
+    order: Order = Order.FORWARD
+    cache: str = "cold"
+    process: int = 0
+    num_blocks: int = NUM_BLOCKS
+
+    def cell(self, **measured: Any) -> Cell:
+        """The record of it."""
+        return Cell(
+            arm=self.arm.name,
+            kind=self.kind,
+            order=self.order,
+            cache=self.cache,
+            process=self.process,
+            **measured,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run is to measure.
+
+    Attributes:
+        setting: What all cells share.
+        arms: In the table's order.
+        kinds: Inference, training or both.
+        num_processes: Of each arm that compiles; a stall is one event per process.
+        budget: Seconds after which no further repetition is begun; None for no limit.
+    """
+
+    setting: Setting
+    arms: Sequence[Arm] = ARMS
+    kinds: Sequence[Kind] = tuple(Kind)
+    num_processes: int = NUM_PROCESSES
+    budget: Second | None = None
+
+    def cells(self) -> list[Planned]:
+        """In the order in which they run."""
+        able = [(arm, kind) for kind in self.kinds for arm in self.arms if kind in arm.kinds]
+        if self.setting.counts_only:
+            return [Planned(arm=arm, kind=kind, num_blocks=0) for arm, kind in able]
+        compiling = [(arm, kind) for arm, kind in able if arm.compiles]
+        planned = []
+        for arm, kind in able:
+            planned.append(Planned(arm=arm, kind=kind))
+            if arm.compiles:
+                planned.append(Planned(arm=arm, kind=kind, cache="warm", num_blocks=0))
+        controls = [(arm, kind) for arm, kind in compiling if arm.name == _CONTROL]
+        others = [pair for pair in compiling if pair not in controls]
+        planned += [Planned(arm=arm, kind=kind, order=Order.REVERSE) for arm, kind in controls]
+        planned += [
+            Planned(arm=arm, kind=kind, order=Order.ALIGNED) for arm, kind in able if arm.name in (_CONTROL, "eager")
+        ]
+        for pairs in (controls, others):
+            for process in range(1, self.num_processes):
+                planned += [
+                    Planned(arm=arm, kind=kind, process=process, num_blocks=_REPEATED_BLOCKS) for arm, kind in pairs
+                ]
+        return planned
+
+
+Progress = Callable[[Planned, float], None]
+"""Called before each cell with it and the share of the run that is done, 0 to 1."""
+
+
+def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progress) -> Report:
+    """Run the cells; what has been measured is handed to `on_change` after each, and survives Ctrl-C.
+
+    Raises:
+        CliffError: The workload's shapes leave nothing to measure, or there is no such device.
+    """
+    started, meter = time.monotonic(), LoadMeter()
+    setting = plan.setting
+    workload = load_workload(setting.workload, setting.residual_rows)
+    steps = {order: schedule(workload.shapes, order) for order in Order}
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(setting.threads)
+    report = _begin(plan, workload.name, workload.shapes)
+    torch.set_num_threads(threads_before)
+    no_compiler = None if setting.counts_only else compile.MODE.missing()
+    cells = plan.cells()
+    with temporary_folder() as folder:
+        modules: list[str] = []
+        template: Path | None = None
+        if no_compiler is None and not setting.counts_only and any(cell.arm.compiles for cell in cells):
+            try:
+                toolchain, modules, template = measure_toolchain(folder)
+                report = replace(report, toolchain=toolchain)
+            except CellError as error:
+                no_compiler = str(error)
+        caches = _Caches(folder, template)
+        try:
+            with Launcher(setting, folder, modules) as launcher:
+                pace = _Pace(cells)
+                for planned in cells:
+                    spent = time.monotonic() - started
+                    if plan.budget and planned.process and spent + pace.expected(planned) > plan.budget:
+                        break
+                    total = spent + pace.remaining()
+                    progress(planned, spent / (min(total, plan.budget) if plan.budget else total))
+                    if no_compiler and planned.arm.compiles:
+                        cell = planned.cell(failure=f"not available: {no_compiler}")
+                    else:
+                        cell = _run(launcher, planned, steps[planned.order], caches.of(planned))
+                    warnings = meter.warnings(own=launcher.cpu_seconds)
+                    report = replace(report.with_cell(cell), warnings=tuple(warnings))
+                    on_change(report)
+                    pace.took(planned, time.monotonic() - started - spent)
+                else:
+                    report = replace(report, is_complete=True)
+        except KeyboardInterrupt:
+            report = replace(report, warnings=(*report.warnings, "interrupted: later cells are missing"))
+            on_change(report)
+            raise
+    seconds = time.monotonic() - started
+    report = replace(report, conditions={**report.conditions, "seconds": seconds})
+    on_change(report)
+    return report
+
+
+class _Pace:
+    """What is still to come, by what cells of the same arm took."""
+
+    _GUESS: Second = 6.0
+
+    def __init__(self, cells: Sequence[Planned]) -> None:
+        self._waiting = list(cells)
+        self._seen: dict[tuple[str, Kind, str], Second] = {}
+
+    def took(self, planned: Planned, seconds: Second) -> None:
+        self._waiting.remove(planned)
+        self._seen[planned.arm.name, planned.kind, planned.cache] = seconds
+
+    def expected(self, planned: Planned) -> Second:
+        known = self._seen.get((planned.arm.name, planned.kind, planned.cache))
+        if known is None:
+            known = sum(self._seen.values()) / len(self._seen) if self._seen else self._GUESS
+        return known
+
+    def remaining(self) -> Second:
+        return sum(map(self.expected, self._waiting))
+
+
+class _Caches:
+    """A cache folder per process: the toolchain's alone for a cold one, its cold sibling's for a warm one."""
+
+    def __init__(self, folder: Path, template: Path | None) -> None:
+        self._folder = folder
+        self._template = template
+
+    def of(self, planned: Planned) -> Path:
+        cache = self._folder / f"{planned.arm.name}_{planned.kind}"
+        if planned.cache == "cold":
+            shutil.rmtree(cache, ignore_errors=True)
+            if self._template:
+                shutil.copytree(self._template, cache)
+        return cache
+
+
+def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Path) -> Cell:
+    """Take an arm through the schedule; what was measured before a crash is kept."""
+    calls: list[Call] = []
+    blocks: list[Block] = []
+    prepare, num_graphs, failure = None, None, ""
+    try:
+        with launcher.cell(planned.arm.name, planned.kind, cache) as process:
+            prepare = process.prepare_seconds
+            for step in steps:
+                call = process.call(step)
+                calls.append(call)
+                if step.steady and planned.num_blocks and not call.failure:
+                    block = process.block(step, planned.num_blocks)
+                    if block:
+                        blocks.append(block)
+            num_graphs = process.num_graphs()
+    except CellError as error:
+        failure = str(error)
+    return planned.cell(
+        prepare=prepare, num_graphs=num_graphs, calls=tuple(calls), blocks=tuple(blocks), failure=failure
+    )
+
+
+def _begin(plan: Plan, workload: str, shapes: Any) -> Report:
+    setting = plan.setting
+    machine = this_machine(setting.device)
+    return Report(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=machine.digest,
+        machine=asdict(machine),
+        conditions={
+            "workload": workload,
+            "shapes": dict(shapes),
+            "threads": setting.threads,
+            "device": setting.device,
+            "counts_only": setting.counts_only,
+            "processes": plan.num_processes,
+            "blocks": NUM_BLOCKS,
+            "budget": plan.budget,
+            "torch_git": str(torch.version.git_version),
+            "forked": CAN_FORK,
+            "arms": {arm.name: arm.summary for arm in plan.arms},
+            "eager_by_design": [arm.name for arm in plan.arms if arm.stance],
+        },
+    )

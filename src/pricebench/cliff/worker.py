@@ -1,0 +1,179 @@
+"""A process that runs cells: reads requests as JSON lines, answers each with one JSON line.
+
+`python -m pricebench.cliff.worker preload.json` imports torch and the listed modules, then forks a child per cell: a
+fresh process as far as compiling goes, without the ten seconds of imports. Where there is no safe fork it runs one cell
+and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pricebench.errors import PricebenchError
+
+CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    # What libraries print must not mix with the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def answer(**facts: object) -> None:
+        answers.write(json.dumps(facts) + "\n")
+        answers.flush()
+
+    import torch  # noqa: F401, PLC0415 - its import is what the children are spared
+
+    for name in json.loads(Path(sys.argv[1]).read_text()) or _used_by_capture():
+        # A list made by another process may name modules that were generated there.
+        with suppress(ImportError):
+            import_module(name)
+    while request := _read():
+        if not CAN_FORK:
+            _serve(request, answer)
+            return
+        child = os.fork()
+        if not child:
+            # Ctrl-C is for the parent, who asks; and a child can be ended with all that it started.
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _serve(request, answer)
+            answers.close()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        times = os.times()
+        answer(ended=os.waitstatus_to_exitcode(status), cpu_seconds=sum(times[:4]))
+
+
+def _used_by_capture() -> list[str]:
+    """Modules that TorchDynamo imports while it captures its first graph, found out in a child that then ends."""
+    import torch._dynamo  # noqa: PLC0415
+
+    if not CAN_FORK:
+        return []
+    reader, writer = os.pipe()
+    if not os.fork():
+        before = set(sys.modules)
+        torch.compile(torch.relu, backend="eager")(torch.ones(2))
+        with os.fdopen(writer, "w") as file:
+            json.dump(sorted(set(sys.modules) - before), file)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        names: list[str] = json.load(file)
+    os.wait()
+    return names
+
+
+def _read() -> dict[str, Any] | None:
+    """The next request; never more than one is waiting, so that parent and child can share the pipe."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(0, 1 << 16)
+        if not part:
+            return None
+        line += part
+    request: dict[str, Any] = json.loads(line)
+    return request
+
+
+def _serve(request: dict[str, Any], answer: Callable[..., None]) -> None:
+    answer(pid=os.getpid())
+    try:
+        running = _prepare(request)
+    # Anything may be wrong with somebody's workload; the parent says it, the other cells go on.
+    except Exception as error:
+        answer(failure=_reason(error))
+        return
+    from pricebench.cliff.schedule import Step  # noqa: PLC0415 - after the imports are measured
+
+    answer(prepare=running.prepare_seconds)
+    while request := _read() or {}:
+        try:
+            if request["do"] == "end":
+                answer(num_graphs=running.num_graphs)
+                return
+            step = Step(**request["step"])
+            if request["do"] == "call":
+                answer(call=asdict(running.call(step)))
+            else:
+                block = running.block(step, request["num_blocks"])
+                answer(block=block and asdict(block))
+        except Exception as error:
+            answer(failure=_reason(error))
+
+
+def _prepare(request: dict[str, Any]) -> Any:
+    os.environ.update(request["environment"])
+    import torch  # noqa: PLC0415
+
+    from pricebench.cliff.arms import arm_named  # noqa: PLC0415
+    from pricebench.cliff.cell import RunningCell  # noqa: PLC0415
+    from pricebench.cliff.recorder import uncompiled  # noqa: PLC0415
+    from pricebench.cliff.schedule import CliffError, Kind  # noqa: PLC0415
+
+    arm = arm_named(request["arm"])
+    missing = arm.missing(request["device"])
+    if missing:
+        raise CliffError(f"not available: {missing}")
+    torch.set_num_threads(request["threads"])
+    torch.manual_seed(0)
+    return RunningCell(
+        arm,
+        load_workload(request["workload"], request["residual_rows"]),
+        Kind(request["kind"]),
+        device=torch.device(request["device"]),
+        backend=uncompiled if request["counts_only"] else None,
+    )
+
+
+def load_workload(name: str, residual_rows: int) -> Any:
+    """Call the function `module:function`, which takes `residual_rows` and gives a `Workload`."""
+    module, _, function = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    return getattr(import_module(module), function)(residual_rows=residual_rows)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PricebenchError):
+        return str(error)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
+
+
+def compile_something(constant: int) -> None:
+    """Say what imports and a compilation take, and what they import; another constant is another function."""
+    started = time.perf_counter()
+    import torch  # noqa: PLC0415
+
+    imported = time.perf_counter()
+    import torch._dynamo  # noqa: PLC0415
+    import torch._inductor.compile_fx  # noqa: PLC0415
+
+    ready = time.perf_counter()
+    before = set(sys.modules)
+    torch.compile(lambda x: torch.relu(x @ x + constant).sum(0))(torch.ones(8, 8))
+    compiled = time.perf_counter()
+    facts = {
+        "imports": imported - started,
+        "compiler_imports": ready - imported,
+        "compile": compiled - ready,
+        "modules": ["torch._dynamo", "torch._inductor.compile_fx", *sorted(set(sys.modules) - before)],
+    }
+    sys.stdout.write(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()
