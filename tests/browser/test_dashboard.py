@@ -173,7 +173,7 @@ def test_a_page_that_claims_another_host_is_refused(server):
     assert answers == {"evil.example": 403, urlsplit(server).netloc: 101}
 
 
-def test_a_clean_clone_has_runs_and_names_the_command_for_a_model(visit, chromium, stored, tmp_path):
+def test_a_clean_clone_has_runs_and_names_the_command_for_a_model(chromium, stored, tmp_path):
     with served(stored, "--artifacts", str(tmp_path / "none")) as address:
         page = chromium.new_page()
         page.goto(address)

@@ -17,7 +17,7 @@ PAGES = ("predict", "benchmarks", "history", "time", "debug")
 
 
 def _script(reports, artifacts):
-    from pricebench.dashboard.app import main
+    from pricebench.dashboard.app import main  # noqa: PLC0415 - AppTest runs this body as a script of its own
 
     main([f"--reports={reports}", f"--artifacts={artifacts}"])
 
@@ -51,7 +51,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def desk(tmp_path, artifacts_folder):
+def desk(tmp_path, artifacts_folder):  # noqa: ARG001 - it fills tmp_path
     """A folder with a model and two runs."""
     samples = np.random.default_rng(0).normal(1e-3, 1e-5, 200).tolist()
     for day in (0, 1):
@@ -72,13 +72,14 @@ def desk(tmp_path, artifacts_folder):
         ("debug", "uv run pricebench train --out"),
         ("benchmarks", "uv run pytest benchmarks --reports"),
         ("history", "uv run pytest benchmarks --reports"),
-        ("time", "uv run pricebench profile --reports"),
+        ("cliff", "uv run pricebench cliff --reports"),
+        ("time", "uv run pricebench profile --out"),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True], ids=["no folder", "empty folder"])
 def test_where_nothing_is_a_sentence_names_the_command_that_mends_it(tmp_path, path, command, exists):
     if exists:
-        for folder in ("reports/history", "reports/traces", "artifacts"):
+        for folder in ("reports/history", "reports/traces", "reports/cliff", "artifacts"):
             (tmp_path / folder).mkdir(parents=True)
 
     app = opened(tmp_path, path)
@@ -136,7 +137,7 @@ def test_a_broken_analysis_is_listed(tmp_path):
     app = opened(tmp_path, "time")
 
     assert not app.exception
-    assert app.expander[0].label == "1 files could not be read"
+    assert app.expander[0].label == "1 file could not be read"
 
 
 # ---- Predict -------------------------------------------------------------------------------------------------------
@@ -262,7 +263,7 @@ def test_warnings_of_a_run_stand_beside_its_numbers(tmp_path):
 
     app = opened(tmp_path, "benchmarks")
 
-    assert [warning.value for warning in app.warning][0] == "busy machine"
+    assert app.warning[0].value == "busy machine"
     assert EVIL not in markdown(app)
 
 
@@ -342,7 +343,7 @@ def test_the_environment_and_a_raw_run_can_be_read(desk):
 
 
 @pytest.mark.parametrize("path", ["benchmarks", "history", "debug"])
-def test_no_name_of_a_file_reaches_the_page_as_markup(tmp_path, artifacts_folder, path):
+def test_no_name_of_a_file_reaches_the_page_as_markup(tmp_path, path):
     names = {EVIL: 1.0, MARKDOWN: 2.0}
     run = stored_run(
         [*forward(names, shape=EVIL), stored_benchmark(f"test_{MARKDOWN}", (EVIL, MARKDOWN), 1.0)],

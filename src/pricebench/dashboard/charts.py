@@ -6,6 +6,7 @@ Columns have fixed names, and names from files are only ever data: Vega draws da
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -44,7 +45,7 @@ def colors_for(names: Sequence[str]) -> alt.Scale:
 
 
 def price_range(price: Price, *, mean: Dollar, std: Dollar) -> Chart:
-    """The price and its two ranges on one line, above the middle 95 % of a Gaussian with the training prices' spread."""
+    """The price and its two ranges on one line, above a band of two standard deviations around the training mean."""
     bands = [
         {"low": low, "high": high, "share": share}
         for share, ends in (("9 of 10", price.most), ("half", price.half))
@@ -244,3 +245,53 @@ def shares(frame: pd.DataFrame) -> Chart:
         .properties(height=100 + _ROW * len(names))
     )
     return bars
+
+
+# ---- the cliff -----------------------------------------------------------------------------------------------------
+
+_HAPPENED = {"compiled": "#e5484d", "graph reused": "#5b8ff0", "ran eager": "#c27f0e", "no compiler": _GREY}
+
+
+def decades(seconds: pd.Series) -> tuple[float, float]:
+    """Powers of ten around all values: one scale for every arm."""
+    return 10.0 ** math.floor(math.log10(seconds.min())), 10.0 ** math.ceil(math.log10(seconds.max()) + 0.2)
+
+
+def schedule(frame: pd.DataFrame, *, domain: tuple[float, float]) -> Chart:
+    """One arm's calls in order on a logarithmic scale, compilations marked.
+
+    Args:
+        frame: `x` (the call's number), `step`, `rows`, `seconds`, `graph`, `happened`, `text`.
+        domain: Of the seconds.
+    """
+    x = alt.X(
+        "x:Q",
+        title="call",
+        axis=alt.Axis(tickMinStep=1, format="d"),
+        scale=alt.Scale(zero=False, nice=False, padding=14),
+    )
+    y = alt.Y(
+        "seconds:Q",
+        title="seconds",
+        scale=alt.Scale(type="log", domain=list(domain)),
+        axis=alt.Axis(format="~g", values=[10.0**power for power in range(-6, 5)]),
+    )
+    color = alt.Color(
+        "happened:N", scale=alt.Scale(domain=list(_HAPPENED), range=list(_HAPPENED.values())), legend=None
+    )
+    shape = alt.Shape(
+        "happened:N",
+        scale=alt.Scale(domain=list(_HAPPENED), range=["diamond", "circle", "square", "circle"]),
+        legend=None,
+    )
+    base = alt.Chart(frame)
+    tip = [
+        alt.Tooltip("step:N", title="call"),
+        alt.Tooltip("rows:Q", format=","),
+        alt.Tooltip("text:N", title="took"),
+        alt.Tooltip("happened:N", title="what happened"),
+    ]
+    line = base.mark_line(color=_GREY, opacity=0.6, strokeWidth=1).encode(x=x, y=y)
+    points = base.mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=color, shape=shape, tooltip=tip)
+    words = base.mark_text(dy=-14, fontSize=11, color=_GREY).encode(x=x, y=y, text="graph:N")
+    return alt.layer(line, points, words).properties(height=220)

@@ -321,14 +321,17 @@ class PriceDesk:
 
     def _compile(self, slot: _Slot) -> None:
         typical_F = np.array([given.typical for given in self.inputs])
+        found = ModeState.FAILED
         try:
             self._warmed(slot, typical_F[None, :])
-        # The compiler's errors have many classes, none of them ours, and nobody else would ever hear of them here.
-        except Exception as error:  # noqa: BLE001
+            found = ModeState.READY
+        # Dynamo's, Inductor's and the C++ compiler's errors are RuntimeErrors.
+        except (PricebenchError, RuntimeError, OSError) as error:
             first_line = next(filter(None, str(error).splitlines()), type(error).__name__)
-            slot.state, slot.note = ModeState.FAILED, f"{slot.mode.name} did not compile: {first_line}"
-            return
-        slot.state, slot.note = ModeState.READY, ""
+            slot.note = f"{slot.mode.name} did not compile: {first_line}"
+        finally:
+            # Whatever happened, nobody waits for ever.
+            slot.state = found
 
     def _warmed(self, slot: _Slot, x_1F: NDArray[np.float64]) -> Predictor:
         """The mode's predictor, after its first call."""

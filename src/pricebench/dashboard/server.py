@@ -23,8 +23,8 @@ OPTIONS = {
     "server.showEmailPrompt": False,
     "browser.gatherUsageStats": False,
     "client.toolbarMode": "minimal",
-    # For light and for dark: set for both at once, they would end the choice between them. Streamlit's red looks like an
-    # error, and a page starts with its title, on a telephone too.
+    # For light and for dark: set for both at once, they would end the choice between them. Streamlit's red looks like
+    # an error, and a page starts with its title, on a telephone too.
     "theme.light.primaryColor": "#3f7fdd",
     "theme.dark.primaryColor": "#5b8ff0",
     "theme.light.paddingTop": "1rem",
@@ -56,8 +56,8 @@ def serve(settings: Settings, *, port: int = PORT) -> None:
 def _flags(options: dict[str, object]) -> list[str]:
     flags = []
     for name, value in options.items():
-        for item in value if isinstance(value, tuple) else (value,):
-            flags.append(f"--{name}={str(item).lower() if isinstance(item, bool) else item}")
+        items = value if isinstance(value, tuple) else (value,)
+        flags += [f"--{name}={str(item).lower() if isinstance(item, bool) else item}" for item in items]
     return flags
 
 

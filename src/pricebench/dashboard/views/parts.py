@@ -55,7 +55,8 @@ def unreadable(files: Iterable[tuple[object, str]]) -> None:
     listed = list(files)
     if not listed:
         return
-    with st.expander(f"{len(listed):,} files could not be read", icon=":material/warning:"):
+    number = "1 file" if len(listed) == 1 else f"{len(listed):,} files"
+    with st.expander(f"{number} could not be read", icon=":material/warning:"):
         for path, reason in listed[:_MOST_LISTED]:
             # The reason often begins with the path.
             st.markdown(plain(reason if str(path) in reason else f"{path}: {reason}"))
@@ -175,8 +176,8 @@ def choose_run(history: History, *, page: str) -> str:
 def choose(label: str, labels: Mapping[str, str], *, name: str, page: str, preferred: str | None = None) -> str:
     """One of several values by its label.
 
-    What was chosen is kept from page to page, and stands in the address even where it is the default: tomorrow's default
-    may be another. The address decides when a page is opened, the widget afterwards.
+    What was chosen is kept from page to page, and stands in the address even where it is the default: tomorrow's
+    default may be another. The address decides when a page is opened, the widget afterwards.
 
     Args:
         label: Of the widget.

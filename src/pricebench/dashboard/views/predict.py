@@ -87,7 +87,7 @@ def _mode_card(desk: PriceDesk, answer: ModePrice, *, help_text: str | None) -> 
         st.markdown(plain(format_dollars(answer.dollars)))
         st.caption(plain(f"{low} to {high}; ready after {format_duration(answer.ready_after)}"))
         return
-    st.metric(answer.mode, "…" if answer.state is ModeState.WARMING else "–", help=help_text)
+    st.metric(answer.mode, "…" if answer.state is ModeState.WARMING else "-", help=help_text)
     if answer.state is ModeState.COLD:
         st.button(
             "Compile now",
@@ -127,12 +127,8 @@ def _show_upload(desk: PriceDesk) -> None:
     if report.num_missing:
         parts.warn([f"{report.num_missing:,} of them without a price: a value is missing."])
     if report.num_unfamiliar:
-        parts.warn(
-            [
-                f"{report.num_unfamiliar:,} have a value more than {FAMILIAR_SD:g} standard deviations from the "
-                "training mean; their prices are extrapolations."
-            ]
-        )
+        told = f"{report.num_unfamiliar:,} have a value more than {FAMILIAR_SD:g} standard deviations from the training mean"
+        parts.warn([f"{told}; their prices are extrapolations."])
     st.dataframe(priced.head, width="stretch", hide_index=True)
     st.download_button(
         "Download with prices", priced.csv, file_name=priced.name, mime="text/csv", icon=":material/download:"

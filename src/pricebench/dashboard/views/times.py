@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import streamlit as st
@@ -32,9 +33,7 @@ def show(settings: Settings) -> None:
     parts.unreadable(stored.unreadable.items())
     setups = by_setup(stored.analyses.items())
     if not setups:
-        parts.command(
-            f"There are no traces in {folder} yet. Take some:", f"uv run pricebench profile{_option(settings)}"
-        )
+        parts.command(f"There are no traces in {folder} yet. Take some:", f"uv run pricebench profile{_option(folder)}")
         return
     setup = _choose(list(setups))
     modes = setups[setup]
@@ -47,8 +46,8 @@ def show(settings: Settings) -> None:
     _show_mode(modes)
 
 
-def _option(settings: Settings) -> str:
-    return "" if settings.reports == Settings().reports else f" --reports {settings.reports}"
+def _option(folder: Path) -> str:
+    return "" if folder == Settings().reports / FOLDER else f" --out {shlex.quote(str(folder))}"
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
