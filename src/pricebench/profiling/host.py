@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +90,7 @@ _HELPERS = _BOOKKEEPING | {"aten::copy_", "aten::fill_", "aten::zero_"}
 _COMPUTES_TOO = frozenset({"aten::mse_loss", "aten::_fused_adam_", "aten::_fused_adamw_", "aten::_fused_sgd_"})
 
 
+@lru_cache(maxsize=4096)
 def _part_by_name(label: str, kind: int) -> Part | None:
     """The part that the name alone tells; None for an operator that is judged by what it calls."""
     if kind == Kind.RUNTIME:
@@ -107,9 +110,10 @@ def _part_by_name(label: str, kind: int) -> Part | None:
 # ---- a thread, flattened -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(NamedTuple):
     """A stretch in which one event is the innermost of its thread.
+
+    A tuple, because a trace of 200 MB makes a million of them.
 
     Attributes:
         event: Row of the trace.
@@ -147,7 +151,7 @@ def flatten(events: list[tuple[Nanosecond, Nanosecond, int]]) -> Flat:
     def advance(until: Nanosecond) -> None:
         nonlocal now
         if open_calls and until > now:
-            segments.append(Segment(start=now, end=until, event=open_calls[-1][1]))
+            segments.append(Segment(now, until, open_calls[-1][1]))
         now = until
 
     # Longer ones first: of two that begin together, the longer one called the other.
@@ -211,11 +215,11 @@ def _split(trace: Trace, mark: int, rows: NDArray[np.intp], marked: set[int], *,
         flat = flatten(
             list(zip(trace.start[of_track].tolist(), trace.end[of_track].tolist(), of_track.tolist(), strict=True))
         )
-        part_of = _parts(trace, of_track.tolist(), flat.callers, has_device=has_device)
-        key_of = {row: (trace.labels[trace.label[row]], part) for row, part in part_of.items()}
-        for row, key in key_of.items():
-            num_calls, self_time = self_times.get(key, (0, 0))
-            self_times[key] = num_calls + bool(trace.start[row] >= start), self_time
+        events = of_track.tolist()
+        key_of = dict(zip(events, _keys(trace, of_track, flat.callers, has_device=has_device), strict=True))
+        for event, begins in zip(events, (trace.start[of_track] >= start).tolist(), strict=True):
+            num_calls, self_time = self_times.get(key_of[event], (0, 0))
+            self_times[key_of[event]] = num_calls + begins, self_time
         left: list[tuple[Nanosecond, Nanosecond]] = []
         for segment in _cut(flat.segments, free, left):
             key = key_of[segment.event]
@@ -236,21 +240,24 @@ def _split(trace: Trace, mark: int, rows: NDArray[np.intp], marked: set[int], *,
     )
 
 
-def _parts(trace: Trace, rows: list[int], callers: Mapping[int, int], *, has_device: bool) -> dict[int, Part]:
-    """The part of every event of a thread."""
+def _keys(
+    trace: Trace, rows: NDArray[np.intp], callers: Mapping[int, int], *, has_device: bool
+) -> list[tuple[str, Part]]:
+    """Name and part of every event of a thread."""
     # With a device, operators on the host launch kernels; only the device computes.
     computing = Part.DISPATCH if has_device else Part.COMPUTE
-    found: dict[int, Part] = {}
+    keys: list[tuple[str, Part]] = []
     delegates: set[int] = set()  # those that call an event that computes
     # Innermost first: a caller's row is before the rows of what it calls.
-    for row in reversed(rows):
-        label = trace.labels[trace.label[row]]
-        part = _part_by_name(label, int(trace.kind[row]))
+    events = zip(rows.tolist()[::-1], trace.label[rows].tolist()[::-1], trace.kind[rows].tolist()[::-1], strict=True)
+    for row, number, kind in events:
+        label = trace.labels[number]
+        part = _part_by_name(label, kind)
         computes = part is Part.COMPUTE or (part is None and row not in delegates)
         if row in callers and label not in _HELPERS and (computes or row in delegates):
             delegates.add(callers[row])
-        found[row] = computing if computes else part or Part.DISPATCH
-    return found
+        keys.append((label, computing if computes else part or Part.DISPATCH))
+    return keys[::-1]
 
 
 def _cut(
@@ -266,7 +273,7 @@ def _cut(
             position += 1
         while position < len(segments) and segments[position].start < end:
             segment = segments[position]
-            cut = Segment(start=max(start, segment.start), end=min(end, segment.end), event=segment.event)
+            cut = Segment(max(start, segment.start), min(end, segment.end), segment.event)
             if cut.start > free_from:
                 left.append((free_from, cut.start))
             yield cut
