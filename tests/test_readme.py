@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -11,6 +12,7 @@ from benchmarks.readme import README, rendered
 from pricebench.cli import main
 from pricebench.data import make_houses
 from pricebench.training import TrainingConfig
+from tests.dashboard.served import served
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^uv run (pricebench [^#\n]*)", TEXT, re.MULTILINE)
@@ -53,15 +55,24 @@ def desk(tmp_path, monkeypatch):
 
 
 def test_every_command_does_what_it_says(desk, capsys):
-    assert len(COMMANDS) == 8
+    ending = [command for command in COMMANDS if not command.startswith("pricebench dashboard")]
+    assert len(ending) == 8
 
-    for command in COMMANDS:
+    for command in ending:
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(command)[1:])
         assert not ended.value.code, f"{command}: {capsys.readouterr().err}"
 
     assert {path.name for path in desk.iterdir()} == {"artifacts", "houses.csv", "priced.csv", "model.ts.pt", "reports"}
     assert "$" in capsys.readouterr().out
+
+
+def test_the_dashboard_starts_answers_and_ends_at_ctrl_c(desk):
+    (command,) = [command for command in COMMANDS if command.startswith("pricebench dashboard")]
+
+    # `served` asks for its health, presses Ctrl-C and looks at the exit status.
+    with served(desk, *shlex.split(command)[2:]) as address:
+        assert urlopen(address, timeout=10).status == 200
 
 
 @pytest.mark.parametrize("page", sorted((README.parent / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from pricebench.artifacts import save_metrics
 from tests.browser.traces import keep_analyses
+from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.serving import untrained_artifacts
 
@@ -70,37 +63,6 @@ def stored(tmp_path_factory):
     digest = artifacts.stats.model_digest
     save_metrics(home / "artifacts", {"residual_quantiles": residuals, "num_test": 1_000, "model_digest": digest})
     return home
-
-
-@contextmanager
-def served(home, *more):
-    """`pricebench dashboard` on a free port, until Ctrl-C; its address, and its exit status in the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pricebench", "dashboard", "--port", str(port), *more]
-    environment = os.environ | {"STREAMLIT_SERVER_HEADLESS": "true", "PRICEBENCH_CACHE": str(home / "cache")}
-    process = subprocess.Popen(
-        command, cwd=home, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    # A server that never says where it is must not hold the tests for ever.
-    guard = threading.Timer(60, process.kill)
-    guard.start()
-    try:
-        for line in process.stdout:
-            if "URL:" in line:
-                break
-        else:
-            pytest.fail("the server ended before it said where it is")
-        guard.cancel()
-        address = f"http://127.0.0.1:{port}"
-        assert urllib.request.urlopen(f"{address}/_stcore/health", timeout=10).read() == b"ok"  # noqa: S310
-        yield address
-    finally:
-        guard.cancel()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-    assert process.returncode == 0
 
 
 @pytest.fixture(scope="session")

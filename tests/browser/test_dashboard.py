@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 
 from pricebench.dashboard.app import VIEWS
 from pricebench.data import make_houses
-from tests.browser.conftest import served, settle
+from tests.browser.conftest import settle
+from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, MARKDOWN
 
 PATHS = ["" if view is VIEWS[0] else view.path for view in VIEWS]

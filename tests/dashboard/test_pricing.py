@@ -188,6 +188,19 @@ def test_compiling_happens_beside_the_page_and_then_prices(desk):
     assert not desk.is_warming
 
 
+def test_reading_what_was_compiled_makes_the_mode_compile_again(desk):
+    if mode_named("compile").missing():
+        pytest.skip("nothing to compile with")
+    desk.warm_up("compile").join()
+
+    code = desk.code("compile")
+
+    assert "fused" in code
+    assert desk.has_code("compile")
+    assert desk.in_mode("compile", HOUSE).state is ModeState.COLD
+    assert "def forward" in desk.code("fx")
+
+
 def test_a_mode_that_is_ready_has_nothing_to_warm(desk):
     assert desk.warm_up("eager") is None
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from pricebench.dashboard.runs import of_machine
 from pricebench.dashboard.timeline import (
     MOST_POINTS,
     branches,
@@ -14,7 +15,6 @@ from pricebench.dashboard.timeline import (
     steps_frame,
     window,
 )
-from pricebench.dashboard.runs import of_machine
 from pricebench.history import HistoryError, open_history
 from tests.dashboard.stored import EVIL, forward, keep, stored_run
 

@@ -65,7 +65,7 @@ def test_gaps_and_operators_are_told_per_step():
 
 def test_a_device_is_busy_or_idle_for_a_reason():
     none = Gaps(num=0, per_step=0.0, total=0.0, p50=None, p99=None)
-    gaps = {kind: none for kind in GapKind} | {GapKind("host-bound"): replace(none, num=1, total=0.25)}
+    gaps = dict.fromkeys(GapKind, none) | {GapKind("host-bound"): replace(none, num=1, total=0.25)}
     device = Device(name="0", busy=0.75, idle=0.25, gaps=gaps, kernels=())
 
     frame = devices_frame(replace(analysis_of("eager"), devices=(device,)))

@@ -22,8 +22,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pricebench.artifacts import Artifacts, load_metrics
+from pricebench.dashboard.walkthrough import code_of
 from pricebench.data import QUANTITIES, Quantity
-from pricebench.errors import ArtifactError, PricebenchError
+from pricebench.errors import ArtifactError, ModeError, PricebenchError
 from pricebench.modes import MODES, ExecutionMode
 from pricebench.normalization import TrainingStats
 from pricebench.serving import FAMILIAR_SD, BulkReport, Predictor, price_file
@@ -31,7 +32,7 @@ from pricebench.units import Dollar, Second
 
 TIMED_CALLS = 25
 _TRAIN = "Run: uv run pricebench train."
-# Compiles for seconds at its first call: only when asked to, and beside the page.
+# Compile for seconds at the first call: only when asked to, and beside the page.
 _WARMED_BY_HAND = ("compile",)
 # Fewer do not show what one in twenty is like.
 _FEWEST_HOUSES = 40
@@ -235,6 +236,7 @@ class PriceDesk:
         # One house at a time is timed: two browser tabs would measure each other.
         self._timing = threading.Lock()
         self._slots = {mode.name: _slot(mode) for mode in MODES}
+        self._codes: dict[str, str] = {}
 
     @classmethod
     def load(cls, folder: Path) -> PriceDesk:
@@ -318,6 +320,33 @@ class PriceDesk:
         thread = threading.Thread(target=self._compile, args=(slot,), name=f"warm-up-{name}", daemon=True)
         thread.start()
         return thread
+
+    def has_code(self, name: str) -> bool:
+        """Whether `code` answers at once."""
+        return name in self._codes or name not in _WARMED_BY_HAND
+
+    def code(self, name: str) -> str:
+        """What a mode made of the way from raw features to dollars; compiling takes seconds, once.
+
+        Raises:
+            ModeError: The mode makes nothing to read, cannot run here, or compiles just now.
+        """
+        if name not in self._codes:
+            self._codes[name] = self._compiled_code(name) if name in _WARMED_BY_HAND else code_of(self.artifacts, name)
+        return self._codes[name]
+
+    def _compiled_code(self, name: str) -> str:
+        slot = self._slots[name]
+        with self._timing:
+            if slot.state is ModeState.WARMING:
+                raise ModeError(f"Mode {name} compiles just now. Try again in some seconds.")
+            before, slot.state = slot.state, ModeState.WARMING
+        try:
+            return code_of(self.artifacts, name)
+        finally:
+            # Reading the code drops every compiled graph of this process, the predictor's too.
+            slot.predictor = None
+            slot.state = ModeState.COLD if before is ModeState.READY else before
 
     def _compile(self, slot: _Slot) -> None:
         typical_F = np.array([given.typical for given in self.inputs])

@@ -10,7 +10,7 @@ from pricebench.dashboard.pricing import PriceDesk
 from pricebench.dashboard.runs import without_samples
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
-from pricebench.dashboard.walkthrough import code_of, environment, steps, walk
+from pricebench.dashboard.walkthrough import environment, steps, walk
 from pricebench.errors import ModeError
 from pricebench.history import HistoryError
 from pricebench.modes import MODES
@@ -56,8 +56,15 @@ def _show_code(desk: PriceDesk) -> None:
     mode = st.segmented_control(
         "Mode", [mode.name for mode in MODES], default="fx", required=True, key="mode", bind="query-params"
     )
+    name = str(mode)
+    if not desk.has_code(name) and not st.button(
+        "Compile and show", help="Takes about ten seconds, and the mode has to be compiled again under Predict."
+    ):
+        return
     try:
-        st.code(code_of(desk.artifacts, str(mode)), language="python", wrap_lines=True)
+        with st.spinner("Compiling …"):
+            code = desk.code(name)
+        st.code(code, language="python", wrap_lines=True)
     except ModeError as error:
         st.info(plain(str(error)), icon=":material/info:")
 

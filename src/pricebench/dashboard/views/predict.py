@@ -127,8 +127,8 @@ def _show_upload(desk: PriceDesk) -> None:
     if report.num_missing:
         parts.warn([f"{report.num_missing:,} of them without a price: a value is missing."])
     if report.num_unfamiliar:
-        told = f"{report.num_unfamiliar:,} have a value more than {FAMILIAR_SD:g} standard deviations from the training mean"
-        parts.warn([f"{told}; their prices are extrapolations."])
+        limit = f"more than {FAMILIAR_SD:g} standard deviations from the training mean"
+        parts.warn([f"{report.num_unfamiliar:,} have a value {limit}; their prices are extrapolations."])
     st.dataframe(priced.head, width="stretch", hide_index=True)
     st.download_button(
         "Download with prices", priced.csv, file_name=priced.name, mime="text/csv", icon=":material/download:"
