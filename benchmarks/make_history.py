@@ -6,12 +6,12 @@ Its files look like pytest-benchmark's own, with raw samples; noise, drift and s
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 _MODES = ("eager", "torchscript", "fx", "compile")
 _FUNCTIONS = ("test_forward", "test_train_step", "test_epoch", "test_first_call", "test_predict")
@@ -56,7 +56,7 @@ def make_history(folder: Path, *, num_runs: int, num_samples: int, seed: int = 0
         }
         path = folder / machine / f"{number // 3 + 1:04d}_{commit[:8]}_{moment:%Y%m%dT%H%M%SZ}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run, indent=4), encoding="utf-8")
+        path.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2))
 
 
 def _machine_info(fingerprint: str) -> dict[str, Any]:

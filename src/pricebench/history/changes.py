@@ -67,7 +67,8 @@ def changes_of(history: History, key: SeriesKey, branch: str | None = None) -> t
     rows = points_of(history, key, branch)
     if len(rows) < 2 * MIN_POINTS:
         return ()
-    of_run = history.run_indices[rows]
+    measured = history.measurements
+    of_run = measured.run_index[rows]
 
     def told(name: str, point: int) -> Any:
         return history.run_table[name][int(of_run[point])].as_py()
@@ -88,7 +89,7 @@ def changes_of(history: History, key: SeriesKey, branch: str | None = None) -> t
             score=step.score,
             note=_note(told("data", step.index - 1), told("data", step.index)),
         )
-        for step in find_steps(history.medians[rows])
+        for step in find_steps(measured.median[rows])
     )
 
 
@@ -96,7 +97,7 @@ def points_of(history: History, key: SeriesKey, branch: str | None = None) -> np
     """The rows of a series whose runs have a time, of one branch or of all."""
     rows = history.series_rows[key]
     usable = history.usable_runs(branch)
-    return rows[usable[history.run_indices[rows]]]
+    return rows[usable[history.measurements.run_index[rows]]]
 
 
 def _note(data_before: str, data_after: str) -> str:

@@ -1,29 +1,25 @@
 """Files become rows of the index: what tables and charts need of a run, without its raw samples.
 
-One row a file, with the run's benchmarks as a list inside it. A file that is no run has a reason and nothing else.
+One row a file, with the run's numbers as a list inside it. The names beside them, its cases, are the same in most runs:
+they are one text, stored once. A file that is no run has a reason and nothing else.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
-from pricebench.history.reader import parse_run
-from pricebench.history.records import Benchmark, HistoryError, Run
+from pricebench.history.reader import parse_json
+from pricebench.history.records import HistoryError, Run, benchmark_fields, refusing_foreign
 
-_BENCHMARK = {
-    "benchmark": pa.string(),
-    "function": pa.string(),
-    "params": pa.list_(pa.string()),
-    "group": pa.string(),
-    "mode": pa.string(),
-    "shape": pa.string(),
-    "device": pa.string(),
-    "timer": pa.string(),
-    "rows": pa.int64(),
+# What names a benchmark of a run, in the order of a case in the JSON of `cases`.
+CASE = ("benchmark", "function", "params", "group", "mode", "shape", "device", "timer", "rows")
+NUMBERS = {
     "rounds": pa.int64(),
     "iterations": pa.int64(),
     "median": pa.float64(),
@@ -51,8 +47,12 @@ _RUN = {
     "data": pa.string(),
     "warnings": pa.list_(pa.string()),
 }
-_LIST = "benchmarks"
-SCHEMA = pa.schema([*_RUN.items(), (_LIST, pa.list_(pa.struct(list(_BENCHMARK.items()))))])
+_NUMBERS_OF = itemgetter(
+    "rounds", "iterations", "median", "iqr", "minimum", "maximum", "mean", "stddev", "q1", "q3"
+)  # in the order of NUMBERS
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
+_STRUCT = pa.struct(list(NUMBERS.items()))
+SCHEMA = pa.schema([*_RUN.items(), ("cases", _REPEATED), ("benchmarks", pa.list_(_STRUCT))])
 
 
 def rows_of(files: Iterable[tuple[str, str, bytes | str]]) -> pa.RecordBatch:
@@ -62,38 +62,39 @@ def rows_of(files: Iterable[tuple[str, str, bytes | str]]) -> pa.RecordBatch:
         files: Path, stamp, and the content or the reason why there is none.
     """
     runs: dict[str, list[Any]] = {name: [] for name in _RUN}
-    measured: dict[str, list[Any]] = {name: [] for name in _BENCHMARK}
-    offsets = [0]
+    numbers: list[tuple[Any, ...]] = []
+    cases, offsets = [], [0]
     for path, stamp, content in files:
         row: dict[str, Any] = {"path": path, "stamp": stamp}
+        measured: list[dict[str, Any]] = []
         try:
-            run = _run_of(content)
+            run, measured = _run_of(content)
         except HistoryError as error:
             row["reason"] = str(error)
         else:
             row |= _run_row(run)
-            for benchmark in run.benchmarks:
-                _append(measured, _benchmark_row(benchmark))
-        _append(runs, row)
-        offsets.append(len(measured["benchmark"]))
+        for name, column in runs.items():
+            column.append(row.get(name))
+        numbers += map(_NUMBERS_OF, measured)
+        cases.append(orjson.dumps([_case(benchmark) for benchmark in measured]).decode())
+        offsets.append(len(numbers))
     columns = [pa.array(runs[name], kind) for name, kind in _RUN.items()]
-    inner = [pa.array(measured[name], kind) for name, kind in _BENCHMARK.items()]
+    by_name = zip(*numbers, strict=True) if numbers else ((),) * len(NUMBERS)
+    inner = [pa.array(list(column), kind) for column, kind in zip(by_name, NUMBERS.values(), strict=True)]
     lists = pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()),
-        pa.StructArray.from_arrays(inner, fields=list(SCHEMA.field(_LIST).type.value_type)),
+        pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(inner, fields=list(_STRUCT))
     )
-    return pa.record_batch([*columns, lists], schema=SCHEMA)
+    return pa.record_batch([*columns, pa.array(cases, pa.string()).dictionary_encode(), lists], schema=SCHEMA)
 
 
-def _run_of(content: bytes | str) -> Run:
+def _run_of(content: bytes | str) -> tuple[Run, list[dict[str, Any]]]:
     if isinstance(content, str):
         raise HistoryError(content)
-    return parse_run(content, with_samples=False)
-
-
-def _append(columns: dict[str, list[Any]], row: dict[str, Any]) -> None:
-    for name, column in columns.items():
-        column.append(row.get(name))
+    parsed = parse_json(content)
+    with refusing_foreign():
+        # The run without its benchmarks, which are not needed as records.
+        run = Run.from_json({**parsed, "benchmarks": ()})
+        return run, [benchmark_fields(entry) for entry in parsed["benchmarks"]]
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -112,30 +113,20 @@ def _run_row(run: Run) -> dict[str, Any]:
     }
 
 
-def _benchmark_row(benchmark: Benchmark) -> dict[str, Any]:
-    extra = benchmark.extra_info
+def _case(benchmark: dict[str, Any]) -> tuple[Any, ...]:
+    extra = benchmark["extra_info"]
     rows = extra.get("rows")
-    return {
-        "benchmark": benchmark.fullname,
-        "function": benchmark.function,
-        "params": benchmark.params,
-        "group": benchmark.group,
-        "mode": _text(extra.get("mode")),
-        "shape": _text(extra.get("shape")),
-        "device": _text(extra.get("device")),
-        "timer": benchmark.timer,
-        "rows": rows if isinstance(rows, int) and 0 <= rows < 2**63 else None,
-        "rounds": benchmark.rounds,
-        "iterations": benchmark.iterations,
-        "median": benchmark.median,
-        "iqr": benchmark.iqr,
-        "min": benchmark.minimum,
-        "max": benchmark.maximum,
-        "mean": benchmark.mean,
-        "stddev": benchmark.stddev,
-        "q1": benchmark.q1,
-        "q3": benchmark.q3,
-    }
+    return (
+        benchmark["fullname"],
+        benchmark["function"],
+        benchmark["params"],
+        benchmark["group"],
+        _text(extra.get("mode")),
+        _text(extra.get("shape")),
+        _text(extra.get("device")),
+        benchmark["timer"],
+        rows if isinstance(rows, int) and 0 <= rows < 2**63 else None,
+    )
 
 
 def _text(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from pricebench.errors import unknown_name
 from pricebench.history.cache import IndexCache
 from pricebench.history.changes import Change, changes_of
 from pricebench.history.compare import Comparison, compare, usual_change
-from pricebench.history.index import Index, build_index, from_numpy, rows_at, to_numpy
+from pricebench.history.index import Index, build_index, rows_at
+from pricebench.history.measurements import Measurements
 from pricebench.history.places import SUFFIXES, Place, place_at
 from pricebench.history.reader import parse_run, unpacked
 from pricebench.history.records import HistoryError, Run
@@ -87,10 +88,10 @@ class History:
 
     def __init__(self, place: Place, index: Index) -> None:
         self._place = place
-        self._lists = index.rows["benchmarks"]
+        self._usable: dict[str | None, npt.NDArray[np.bool_]] = {}
         self.name = place.name
         self.num_read = index.num_read
-        files = rows_at(index.rows.drop_columns(["benchmarks"]), index.valid)
+        files = rows_at(index.rows.drop_columns(["benchmarks", "cases"]), index.valid)
         is_run = np.array([reason is None for reason in files["reason"].to_pylist()], dtype=bool)
         broken = rows_at(files, np.flatnonzero(~is_run))
         self.unreadable = tuple(map(Unreadable, broken["path"].to_pylist(), broken["reason"].to_pylist()))
@@ -98,42 +99,41 @@ class History:
         runs = runs.add_column(0, "run", pc.replace_substring_regex(runs["path"], _SUFFIX, ""))
         # A run without a readable time comes first: it never counts as the latest.
         order = np.lexsort((np.array(runs["path"].to_pylist(), dtype=object), _age_keys(runs["stored_at"])))
-        self._positions: npt.NDArray[np.int64] = index.valid[is_run][order]
-        lengths = rows_at(pa.table({"n": pc.list_value_length(self._lists)}), self._positions)["n"]
+        self._measured = rows_at(index.rows.select(["cases", "benchmarks"]), index.valid[is_run][order])
+        lengths = pc.list_value_length(self._measured["benchmarks"])
         self.run_table: pa.Table = rows_at(runs, order).append_column("num_benchmarks", lengths)
 
     @cached_property
+    def measurements(self) -> Measurements:
+        """The numbers of all runs, by benchmark and then by age, without raw samples."""
+        return Measurements.of(self._measured)
+
+    @cached_property
     def measurement_table(self) -> pa.Table:
-        """A row per benchmark and run, by benchmark and then by age, base units, without raw samples.
+        """`measurements` as one table, base units.
 
         `run_index` (row of `run_table`), `benchmark` (full name), `function`, `params`, `group`, `mode`, `shape`,
         `device`, `timer`, `rows`, `rounds`, `iterations`, `median`, `iqr`, `min`, `max`, `mean`, `stddev`, `q1`, `q3`.
         """
-        age = np.full(len(self._lists), -1, dtype=np.int64)
-        age[self._positions] = np.arange(len(self._positions))
-        run_index = np.repeat(age, to_numpy(pc.list_value_length(self._lists)))
-        flat = pa.Table.from_struct_array(pc.list_flatten(self._lists).combine_chunks())
-        names = flat["benchmark"].combine_chunks().dictionary_encode()
-        order = np.lexsort((run_index, to_numpy(names.indices)))
-        order = order[run_index[order] >= 0]
-        table = rows_at(flat.set_column(0, "benchmark", names), order)
-        return table.add_column(0, "run_index", from_numpy(run_index[order]))
+        return self.measurements.table()
 
     @cached_property
     def series_rows(self) -> dict[SeriesKey, npt.NDArray[np.int64]]:
-        """Rows of `measurement_table` by series, oldest run first."""
-        table = self.measurement_table
-        names = table["benchmark"].combine_chunks()
-        fingerprints: list[str | None] = list(dict.fromkeys(self.run_table["fingerprint"].to_pylist()))
-        code = {fingerprint: number for number, fingerprint in enumerate(fingerprints)}
-        of_run = np.array([code[each] for each in self.run_table["fingerprint"].to_pylist()], dtype=np.int64)
-        width = max(1, len(fingerprints))
-        key = to_numpy(names.indices).astype(np.int64) * width + of_run[to_numpy(table["run_index"])]
+        """Rows of `measurements` by series, oldest run first."""
+        measured = self.measurements
+        of_run = self.run_table["fingerprint"].to_pylist()
+        fingerprints: list[str | None] = list(dict.fromkeys(of_run))
+        benchmarks: list[str] = list(dict.fromkeys(case["benchmark"] for case in measured.cases))
+        machine, name = _positions(fingerprints), _positions(benchmarks)
+        machine_of_run = np.array([machine[each] for each in of_run], dtype=np.int64)
+        name_of_case = np.array([name[case["benchmark"]] for case in measured.cases], dtype=np.int64)
+        key = name_of_case[measured.case] * len(fingerprints) + machine_of_run[measured.run_index]
         order = np.argsort(key, kind="stable")
         starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-        benchmarks = names.dictionary.to_pylist()
         return {
-            SeriesKey(fingerprints[key[rows[0]] % width], benchmarks[key[rows[0]] // width]): rows
+            SeriesKey(
+                fingerprints[key[rows[0]] % len(fingerprints)], benchmarks[key[rows[0]] // len(fingerprints)]
+            ): rows
             for rows in np.split(order, starts[1:])
             if len(rows)
         }
@@ -221,10 +221,16 @@ class History:
 
     def usable_runs(self, branch: str | None = None) -> npt.NDArray[np.bool_]:
         """Which rows of `run_table` have a readable time, and are of a branch if one is given."""
-        times, branches = self.run_table["stored_at"].to_pylist(), self.run_table["branch"].to_pylist()
-        return np.array(
-            [at is not None and branch in (None, each) for at, each in zip(times, branches, strict=True)], dtype=bool
-        )
+        if branch not in self._usable:
+            times, branches = self.run_table["stored_at"].cast(pa.int64()).to_pylist(), self.run_table["branch"]
+            self._usable[branch] = np.array(
+                [
+                    at is not None and branch in (None, each)
+                    for at, each in zip(times, branches.to_pylist(), strict=True)
+                ],
+                dtype=bool,
+            )
+        return self._usable[branch]
 
     def compare(self, before: str, after: str) -> Comparison:
         """Two runs beside each other, with what their series usually do from one run to the next.
@@ -236,19 +242,10 @@ class History:
         usual = {
             key.benchmark: change
             for key, rows in self.series_rows.items()
-            if key.fingerprint == second.machine and (change := usual_change(self.medians[rows])) is not None
+            if key.fingerprint == second.machine
+            and (change := usual_change(self.measurements.median[rows])) is not None
         }
         return compare(first, second, usual)
-
-    @cached_property
-    def medians(self) -> npt.NDArray[np.float64]:
-        """Of `measurement_table`."""
-        return to_numpy(self.measurement_table["median"])
-
-    @cached_property
-    def run_indices(self) -> npt.NDArray[np.int64]:
-        """Of `measurement_table`."""
-        return to_numpy(self.measurement_table["run_index"])
 
     def run(self, run_id: str) -> Run:
         """A run with its raw samples, read from its file.
@@ -287,3 +284,7 @@ class History:
 
 def _age_keys(stored_at: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.array([-(2**63) if at is None else at for at in stored_at.cast(pa.int64()).to_pylist()], dtype=np.int64)
+
+
+def _positions(values: list[Any]) -> dict[Any, int]:
+    return {value: position for position, value in enumerate(values)}

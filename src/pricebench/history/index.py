@@ -41,16 +41,16 @@ def build_index(place: Place, cache: IndexCache | None) -> Index:
     """
     files = place.find()
     segments = cache.load() if cache else {}
-    known = pa.concat_tables([pa.Table.from_batches([], schema=SCHEMA), *segments.values()])
+    known = pa.concat_tables([pa.Table.from_batches([], schema=SCHEMA), *segments.values()]).unify_dictionaries()
     positions = _positions(known)
     new = [found for found in files if (found.path, found.stamp) not in positions]
-    read = _read(place, new)
+    read = _read(place, new).unify_dictionaries()
     if cache:
         settled = {found.path for found in new if found.is_settled}
         fresh = np.flatnonzero([path in settled for path in read["path"].to_pylist()])
         if len(fresh):
-            cache.add(rows_at(read, fresh))
-    rows = pa.concat_tables([known, read])
+            cache.add(read if len(fresh) == read.num_rows else rows_at(read, fresh))
+    rows = pa.concat_tables([known, read]).unify_dictionaries()
     positions |= {entry: known.num_rows + row for entry, row in _positions(read).items()}
     valid = np.array([positions[found.path, found.stamp] for found in files], dtype=np.int64)
     if cache and cache.is_worth_merging(num_segments=len(segments), num_rows=known.num_rows, num_valid=len(files)):

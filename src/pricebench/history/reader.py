@@ -41,16 +41,13 @@ def read_run(path: Path) -> Run:
         raise HistoryError(f"{path}: {error}") from error
 
 
-def parse_run(content: bytes, *, with_samples: bool = True) -> Run:
-    """Build a run from a file's content; `with_samples=False` leaves the raw samples out, and is faster.
+def parse_run(content: bytes) -> Run:
+    """Build a run from a file's content.
 
     Raises:
         HistoryError: Says what was found instead, in one line and without the file's name.
     """
-    content = unpacked(content)
-    if not content.strip():
-        raise HistoryError("expected JSON, found an empty file. Delete it or restore it.")
-    return Run.from_json(_parsed(content), with_samples=with_samples)
+    return Run.from_json(parse_json(content))
 
 
 def unpacked(content: bytes) -> bytes:
@@ -72,7 +69,15 @@ def unpacked(content: bytes) -> bytes:
     return plain
 
 
-def _parsed(content: bytes) -> Any:
+def parse_json(content: bytes) -> Any:
+    """The JSON of a file, unpacked.
+
+    Raises:
+        HistoryError: It is none.
+    """
+    content = unpacked(content)
+    if not content.strip():
+        raise HistoryError("expected JSON, found an empty file. Delete it or restore it.")
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
 """Many files are read by several processes: Python parses on one core only.
 
-Each is a plain `python -m pricebench.history.worker` that gets names on stdin and answers with Arrow on stdout.
+Each is a plain Python that gets names on stdin and answers with Arrow on stdout.
 `multiprocessing` would import the caller's main module again, which in a Streamlit script is the whole page.
 """
 
@@ -42,7 +42,7 @@ def _cores() -> int:
 def _ask(folder: LocalFolder, files: Sequence[Found]) -> pa.Table:
     question = {"root": str(folder.root.resolve()), "files": [(found.path, found.stamp) for found in files]}
     finished = subprocess.run(
-        [sys.executable, "-P", "-m", "pricebench.history.worker"],
+        [sys.executable, "-P", "-c", "from pricebench.history.worker import answer; answer()"],
         input=json.dumps(question).encode(),
         stdout=subprocess.PIPE,
         check=True,
@@ -50,9 +50,18 @@ def _ask(folder: LocalFolder, files: Sequence[Found]) -> pa.Table:
     return pa.ipc.open_stream(finished.stdout).read_all()
 
 
-def _answer() -> None:
-    # pa.array would import pandas, for a second, to ask whether a list is a series; here is none.
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+class _NoPandas:
+    """pa.array imports pandas, for a second, to ask whether a list is a series; in this process is none."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Pandas is not here; anything else is looked for as ever."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def answer() -> None:
+    """Be the worker."""
+    sys.meta_path.insert(0, _NoPandas())
     gc.disable()  # nothing here is cyclic, and the collector would walk every parsed file again and again
     question = json.load(sys.stdin)
     folder, files = LocalFolder(Path(question["root"])), question["files"]
@@ -60,7 +69,3 @@ def _answer() -> None:
         for start in range(0, len(files), _AT_ONCE):
             stamps = dict(files[start : start + _AT_ONCE])
             answer.write_batch(rows_of((path, stamps[path], content) for path, content in folder.read(list(stamps))))
-
-
-if __name__ == "__main__":
-    _answer()
