@@ -25,6 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_history(config)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the cliff's cells, minutes of them, to those who name them: by `-k cliff` or by their file."""
+    if "cliff" in config.option.keyword or any("test_cliff" in argument for argument in config.args):
+        return
+    asked = [item for item in items if item.path.name != "test_cliff.py"]
+    config.hook.pytest_deselected(items=[item for item in items if item not in asked])
+    items[:] = asked
+
+
 @pytest.fixture(scope="session")
 def dataset(pytestconfig: pytest.Config) -> Dataset:
     """The file of `--data`, or the embedded default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch._dynamo.utils import counters
 
-from pricebench.cliff.arms import Arm, arm_named
+from pricebench.cliff.arms import arm_named
 from pricebench.cliff.cell import RunningCell
 from pricebench.cliff.recorder import uncompiled
 from pricebench.cliff.schedule import Kind, Step
@@ -147,12 +148,7 @@ def test_drop_last_runs_no_residual():
 
 
 def test_hitting_the_recompile_limit_runs_eager_without_an_error():
-    limited = Arm(
-        name="limited",
-        summary="two graphs at most",
-        options=lambda module, x: {"dynamic": False},
-        config={"torch._dynamo.config.recompile_limit": 2},
-    )
+    limited = replace(arm_named("compile_static"), config={"torch._dynamo.config.recompile_limit": 2})
     cell = start(limited)
 
     calls = [cell.call(Step(name=str(rows), rows=rows)) for rows in (2048, 1207, 1000, 500)]
@@ -234,29 +230,29 @@ class Forgetful(Small):
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_wrong_answer_is_a_failed_call(kind):
     workload = small()
-    wrong = Workload(
-        name="wrong",
-        module=Forgetful().eval(),
-        inputs=workload.inputs,
-        targets=workload.targets,
-        loss=workload.loss,
-        shapes=workload.shapes,
-    )
+    wrong = replace(workload, module=Forgetful().eval())
     cell = RunningCell(arm_named("eager"), wrong, kind, device=CPU)
 
     assert cell.call(Step(name="full", rows=2048)).failure.startswith("wrong answer: differs from eager in float64")
 
 
+def test_a_gradient_that_cancels_to_nothing_is_no_wrong_answer():
+    workload = small()
+    # Half the targets above and half below by the same: the gradient of the last bias is rounding alone.
+    with torch.no_grad():
+        workload.module.output.weight.zero_()
+    balanced = replace(
+        workload, targets=lambda rows: workload.module.output.bias + 1.0 - 2.0 * (torch.arange(rows) % 2)[:, None]
+    )
+
+    call = RunningCell(arm_named("eager"), balanced, Kind.TRAINING, device=CPU).call(Step(name="full", rows=2048))
+
+    assert call.failure == ""
+
+
 def test_nan_is_a_wrong_answer():
     workload = small()
-    nan = Workload(
-        name="nan",
-        module=workload.module,
-        inputs=lambda rows: torch.full((rows, 3), float("nan")),
-        targets=workload.targets,
-        loss=workload.loss,
-        shapes=workload.shapes,
-    )
+    nan = replace(workload, inputs=lambda rows: torch.full((rows, 3), float("nan")))
 
     call = RunningCell(arm_named("eager"), nan, Kind.INFERENCE, device=CPU).call(Step(name="full", rows=4))
 

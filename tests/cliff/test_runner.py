@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pricebench.cliff.analysis import Analysis
@@ -20,7 +22,9 @@ needs_fork = pytest.mark.skipif(not CAN_FORK, reason="each cell would import tor
 def counted():
     seen, shares = [], []
     plan = Plan(setting=COUNTS, arms=[arm_named(name) for name in ARM_NAMES])
-    report = measure(plan, on_change=seen.append, progress=lambda planned, share: shares.append(share))
+    report = measure(
+        plan, on_change=seen.append, progress=lambda *planned_and_share: shares.append(planned_and_share[1])
+    )
     return report, seen, shares
 
 
@@ -73,10 +77,10 @@ def test_a_report_is_read_as_it_was_written(counted, tmp_path):
     assert again.machine == counted[0].machine
 
 
-def test_an_interrupted_run_says_so_in_what_it_wrote(monkeypatch):
+def test_an_interrupted_run_says_so_in_what_it_wrote():
     seen = []
 
-    def stop(planned, share):
+    def stop(*_):
         if len(seen) == 1:
             raise KeyboardInterrupt
 
@@ -121,3 +125,35 @@ def test_a_warm_cell_comes_right_after_its_cold_sibling():
     for number, cell in enumerate(cells):
         if cell.cache == "warm":
             assert (cells[number - 1].arm, cells[number - 1].cache) == (cell.arm, "cold")
+
+
+@needs_fork
+def test_a_run_that_is_resumed_measures_only_what_is_missing(counted):
+    begun = replace(counted[0], cells=counted[0].cells[:2], warnings=("busy then",), is_complete=False)
+    ran = []
+    plan = Plan(setting=COUNTS, arms=[arm_named(name) for name in ("eager", "compile", "pad")], kinds=[Kind.INFERENCE])
+
+    report = measure(plan, on_change=lambda _: None, progress=lambda *seen: ran.append(seen[0].arm.name), begun=begun)
+
+    assert ran == ["pad"]
+    assert [cell.arm for cell in report.cells] == ["eager", "compile", "pad"]
+    assert report.cells[:2] == begun.cells
+    assert report.started == begun.started
+    assert "busy then" in report.warnings
+    assert report.is_complete
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"fingerprint": "another"}, "of fingerprint another, this machine is"),
+        ({"conditions": {"threads": 7}}, "measured with threads 7, now 1 is asked for"),
+    ],
+)
+@needs_fork
+def test_a_report_of_other_conditions_is_not_added_to(counted, change, says):
+    if "conditions" in change:
+        change = {"conditions": {**counted[0].conditions, **change["conditions"]}}
+
+    with pytest.raises(CliffError, match=says):
+        measure(Plan(setting=COUNTS), on_change=print, progress=print, begun=replace(counted[0], **change))

@@ -34,9 +34,12 @@ def cliff(
     threads: Annotated[int | None, typer.Option(min=1, help="Intra-op threads (default: all cores).")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="Processes per arm; each gives one event per stall.")] = 5,
-    budget: Annotated[str, typer.Option(help="Time for repetitions, such as 10m; 0 for as long as it takes.")] = "10m",
+    budget: Annotated[str, typer.Option(help="When to stop, such as 10m; 0 for all repetitions of all arms.")] = "10m",
     read: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Show a stored report instead of measuring.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add to this report what it lacks, such as more processes.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     reports: ReportsOption = Path("reports"),
@@ -59,7 +62,7 @@ def cliff(
         processes=processes,
         budget=_seconds(budget),
     )
-    report, path, is_interrupted = _measure(plan, reports / "cliff")
+    report, path, is_interrupted = _measure(plan, reports / "cliff", resume)
     _show(report, full_batches, markdown=markdown, as_json=as_json)
     talk.print(f"wrote {path}", markup=False)
     if is_interrupted:
@@ -97,21 +100,23 @@ def _plan(
     )
 
 
-def _measure(plan: Any, folder: Path) -> tuple[Any, Path, bool]:
+def _measure(plan: Any, folder: Path, resume: Path | None) -> tuple[Any, Path, bool]:
     """The report, its file, and whether Ctrl-C ended it."""
+    from pricebench.cliff.records import Report
     from pricebench.cliff.runner import measure
 
     latest: dict[str, Any] = {}
+    begun = Report.load(resume) if resume else None
 
     def keep(report: Any) -> None:
         if not latest:
-            latest["path"] = _new_file(folder, report)
+            latest["path"] = resume or _new_file(folder, report)
         latest["report"] = report
         report.save(latest["path"])
 
     with _progress_bar() as progress:
         try:
-            measure(plan, on_change=keep, progress=progress)
+            measure(plan, on_change=keep, progress=progress, begun=begun)
         except KeyboardInterrupt:
             if not latest:
                 raise typer.Exit(INTERRUPTED) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -19,7 +20,8 @@ from pricebench.modes.base import Forward, reason_of
 from pricebench.units import Second
 from pricebench.workload import Workload
 
-LEARNING_RATE = 1e-5  # small: hundreds of steps on one batch must not leave the numbers that a real training sees
+# Tiny: after hundreds of steps on one batch the weights are still those of the first, and gradients have not died out.
+LEARNING_RATE = 1e-8
 # Relative to the largest value. A float32 sum of 2048 products is off by about 2048 ** 0.5 * 2 ** -24 = 3e-6.
 TOLERANCE = 5e-5
 _BLOCK_SECONDS = 5e-3
@@ -120,8 +122,7 @@ class RunningCell:
         captured, compilations = self._recorder.captured(), self._recorder.compilations()
         if not failure:
             error = self._error(result, before, x, target)
-            # Not `error > tolerance`: NaN must fail too.
-            if not error <= TOLERANCE:
+            if error > TOLERANCE:
                 failure = f"wrong answer: differs from eager in float64 by {error:.3g} of the largest value"
         if step.name == BEFORE and self._arm.stance_later and self._arm.stance:
             torch.compiler.set_stance(self._arm.stance)
@@ -181,22 +182,25 @@ class RunningCell:
         reference.zero_grad()
         loss = self._workload.loss(reference.train()(x.double()), target.double())
         loss.backward()  # type: ignore[no-untyped-call]
-        found = [result, *(parameter.grad for parameter in self._runner.module.parameters())]
-        expected = [loss, *(parameter.grad for parameter in reference.parameters())]
-        return _relative_error(found, expected)
+        found = [parameter.grad for parameter in self._runner.module.parameters()]
+        expected = [parameter.grad for parameter in reference.parameters()]
+        return max(_relative_error([result], [loss]), _relative_error(found, expected))
 
 
 def _relative_error(found: list[Tensor | None], expected: list[Tensor | None]) -> float:
-    """The largest difference in any tensor, relative to that tensor's largest value; infinite for a wrong shape."""
-    worst = 0.0
+    """The largest difference, relative to the largest value of all; infinite for a wrong shape or a NaN.
+
+    Of all, because a single gradient may be zero but for rounding: a bias of residuals that cancel.
+    """
+    worst = scale = 0.0
     for one, other in zip(found, expected, strict=True):
         if one is None or other is None or one.shape != other.shape:
-            return float("inf")
-        difference, size = (one.detach().double() - other.detach()).abs().max(), other.detach().abs().max()
-        # A gradient may be zero throughout, behind a ReLU. `maximum`, not `max`, which would lose NaN.
-        error = difference / torch.where(size > 0, size, 1.0)
-        worst = torch.maximum(torch.tensor(worst, dtype=torch.float64), error.cpu()).item()
-    return worst
+            return math.inf
+        difference = (one.detach().double() - other.detach()).abs().max().item()
+        if math.isnan(difference):
+            return math.inf
+        worst, scale = max(worst, difference), max(scale, other.detach().abs().max().item())
+    return worst / scale if scale else worst
 
 
 def _per_call(run: Callable[[], object], repeats: int) -> Second:

@@ -21,7 +21,7 @@ from pricebench.cliff.launcher import (
     temporary_folder,
 )
 from pricebench.cliff.records import Block, Call, Cell, Report
-from pricebench.cliff.schedule import Kind, Order, Step, schedule
+from pricebench.cliff.schedule import CliffError, Kind, Order, Step, schedule
 from pricebench.cliff.worker import CAN_FORK, load_workload
 from pricebench.load import LoadMeter
 from pricebench.machine import this_machine
@@ -45,6 +45,16 @@ class Planned:
     process: int = 0
     num_blocks: int = NUM_BLOCKS
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from the others of a plan."""
+        return self.key_of(self.cell())
+
+    @staticmethod
+    def key_of(cell: Cell) -> tuple[str, ...]:
+        """The same of a record."""
+        return (cell.arm, cell.kind, cell.order, cell.cache, str(cell.process))
+
     def cell(self, **measured: Any) -> Cell:
         """The record of it."""
         return Cell(
@@ -66,7 +76,7 @@ class Plan:
         arms: In the table's order.
         kinds: Inference, training or both.
         num_processes: Of each arm that compiles; a stall is one event per process.
-        budget: Seconds after which no further repetition is begun; None for no limit.
+        budget: Seconds after which nothing is begun that would end later; None for no limit.
     """
 
     setting: Setting
@@ -87,12 +97,14 @@ class Plan:
             if arm.compiles:
                 planned.append(Planned(arm=arm, kind=kind, cache="warm", num_blocks=0))
         controls = [(arm, kind) for arm, kind in compiling if arm.name == _CONTROL]
-        others = [pair for pair in compiling if pair not in controls]
+        others = [pair for pair in compiling if pair not in controls and not pair[0].inductor]
+        # Autotuning takes ten seconds a graph: what has options of Inductor's own comes last.
+        slow = [pair for pair in compiling if pair not in controls and pair[0].inductor]
         planned += [Planned(arm=arm, kind=kind, order=Order.REVERSE) for arm, kind in controls]
         planned += [
             Planned(arm=arm, kind=kind, order=Order.ALIGNED) for arm, kind in able if arm.name in (_CONTROL, "eager")
         ]
-        for pairs in (controls, others):
+        for pairs in (controls, others, slow):
             for process in range(1, self.num_processes):
                 planned += [
                     Planned(arm=arm, kind=kind, process=process, num_blocks=_REPEATED_BLOCKS) for arm, kind in pairs
@@ -104,11 +116,19 @@ Progress = Callable[[Planned, float], None]
 """Called before each cell with it and the share of the run that is done, 0 to 1."""
 
 
-def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progress) -> Report:
+def measure(
+    plan: Plan, *, on_change: Callable[[Report], None], progress: Progress, begun: Report | None = None
+) -> Report:
     """Run the cells; what has been measured is handed to `on_change` after each, and survives Ctrl-C.
 
+    Args:
+        plan: What is measured.
+        on_change: Called with the report after each cell, and at the end.
+        progress: Called before each cell.
+        begun: A report whose cells are kept; only those of the plan that it lacks are run.
+
     Raises:
-        CliffError: The workload's shapes leave nothing to measure, or there is no such device.
+        CliffError: The workload's shapes leave nothing to measure, or `begun` was measured under other conditions.
     """
     started, meter = time.monotonic(), LoadMeter()
     setting = plan.setting
@@ -118,15 +138,19 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
     torch.set_num_threads(setting.threads)
     report = _begin(plan, workload.name, workload.shapes)
     torch.set_num_threads(threads_before)
+    earlier: tuple[str, ...] = ()
+    if begun:
+        report, earlier = _continued(begun, report), begun.warnings
     no_compiler = None if setting.counts_only else compile.MODE.missing()
-    cells = plan.cells()
+    known = {Planned.key_of(cell) for cell in report.cells}
+    cells = [planned for planned in plan.cells() if planned.key not in known]
     with temporary_folder() as folder:
         modules: list[str] = []
         template: Path | None = None
         if no_compiler is None and not setting.counts_only and any(cell.arm.compiles for cell in cells):
             try:
                 toolchain, modules, template = measure_toolchain(folder)
-                report = replace(report, toolchain=toolchain)
+                report = replace(report, toolchain=report.toolchain or toolchain)
             except CellError as error:
                 no_compiler = str(error)
         caches = _Caches(folder, template)
@@ -135,7 +159,7 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
                 pace = _Pace(cells)
                 for planned in cells:
                     spent = time.monotonic() - started
-                    if plan.budget and planned.process and spent + pace.expected(planned) > plan.budget:
+                    if plan.budget and spent + pace.expected(planned) > plan.budget:
                         break
                     total = spent + pace.remaining()
                     progress(planned, spent / (min(total, plan.budget) if plan.budget else total))
@@ -143,7 +167,7 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
                         cell = planned.cell(failure=f"not available: {no_compiler}")
                     else:
                         cell = _run(launcher, planned, steps[planned.order], caches.of(planned))
-                    warnings = meter.warnings(own=launcher.cpu_seconds)
+                    warnings = dict.fromkeys((*earlier, *meter.warnings(own=launcher.cpu_seconds)))
                     report = replace(report.with_cell(cell), warnings=tuple(warnings))
                     on_change(report)
                     pace.took(planned, time.monotonic() - started - spent)
@@ -153,10 +177,26 @@ def measure(plan: Plan, *, on_change: Callable[[Report], None], progress: Progre
             report = replace(report, warnings=(*report.warnings, "interrupted: later cells are missing"))
             on_change(report)
             raise
-    seconds = time.monotonic() - started
+    seconds = [*report.conditions["seconds"], time.monotonic() - started]
     report = replace(report, conditions={**report.conditions, "seconds": seconds})
     on_change(report)
     return report
+
+
+def _continued(begun: Report, fresh: Report) -> Report:
+    """The report that was begun, if what `fresh` would measure is the same."""
+    if begun.fingerprint != fresh.fingerprint:
+        raise CliffError(
+            f"The report is of fingerprint {begun.fingerprint}, this machine is {fresh.fingerprint}: begin a new one."
+        )
+    for name in ("workload", "shapes", "threads", "device", "counts_only", "torch_git"):
+        if begun.conditions[name] != fresh.conditions[name]:
+            raise CliffError(
+                f"The report was measured with {name} {begun.conditions[name]}, now {fresh.conditions[name]} is asked "
+                "for: begin a new one, or give the same options."
+            )
+    arms = {**begun.conditions["arms"], **fresh.conditions["arms"]}
+    return replace(begun, conditions={**begun.conditions, "arms": arms}, is_complete=False)
 
 
 class _Pace:
@@ -239,6 +279,7 @@ def _begin(plan: Plan, workload: str, shapes: Any) -> Report:
             "budget": plan.budget,
             "torch_git": str(torch.version.git_version),
             "forked": CAN_FORK,
+            "seconds": [],
             "arms": {arm.name: arm.summary for arm in plan.arms},
             "eager_by_design": [arm.name for arm in plan.arms if arm.stance],
         },

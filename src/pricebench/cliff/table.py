@@ -175,9 +175,7 @@ def conditions(report: Report) -> list[str]:
         if facts["forked"]:
             sentences.append("Processes are forked after torch and its compiler were imported.")
     if not report.is_complete:
-        sentences.append(
-            "The run ended early: some repetitions are missing (the numbers in brackets say how many there are)."
-        )
+        sentences.append("The run ended before all its repetitions: the tables say how many processes there are.")
     sentences += [f"Warning: {warning}." for warning in report.warnings]
     return sentences
 

@@ -17,9 +17,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pricebench.cliff.schedule import CliffError, Kind, Step
 from pricebench.errors import PricebenchError
+
+if TYPE_CHECKING:
+    from pricebench.workload import Workload
 
 CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
 
@@ -97,8 +101,6 @@ def _serve(request: dict[str, Any], answer: Callable[..., None]) -> None:
     except Exception as error:
         answer(failure=_reason(error))
         return
-    from pricebench.cliff.schedule import Step  # noqa: PLC0415 - after the imports are measured
-
     answer(prepare=running.prepare_seconds)
     while request := _read() or {}:
         try:
@@ -122,7 +124,6 @@ def _prepare(request: dict[str, Any]) -> Any:
     from pricebench.cliff.arms import arm_named  # noqa: PLC0415
     from pricebench.cliff.cell import RunningCell  # noqa: PLC0415
     from pricebench.cliff.recorder import uncompiled  # noqa: PLC0415
-    from pricebench.cliff.schedule import CliffError, Kind  # noqa: PLC0415
 
     arm = arm_named(request["arm"])
     missing = arm.missing(request["device"])
@@ -139,11 +140,24 @@ def _prepare(request: dict[str, Any]) -> Any:
     )
 
 
-def load_workload(name: str, residual_rows: int) -> Any:
-    """Call the function `module:function`, which takes `residual_rows` and gives a `Workload`."""
+def load_workload(name: str, residual_rows: int) -> Workload:
+    """Call the function `module:function`, which takes `residual_rows` and gives a `Workload`.
+
+    Raises:
+        CliffError: There is no such function, or it gives something else. What it raises itself is passed on.
+    """
+    from pricebench.workload import Workload  # noqa: PLC0415
+
     module, _, function = name.partition(":")
     sys.path.insert(0, str(Path.cwd()))
-    return getattr(import_module(module), function)(residual_rows=residual_rows)
+    try:
+        make = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise CliffError(f"The workload {name} cannot be found: {error}. Expected module:function.") from error
+    workload = make(residual_rows=residual_rows)
+    if not isinstance(workload, Workload):
+        raise CliffError(f"{name} gave a {type(workload).__name__}, expected a pricebench.workload.Workload.")
+    return workload
 
 
 def _reason(error: Exception) -> str:
