@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from pricebench.artifacts import save_metrics
 from tests.browser.traces import keep_analyses
+from tests.cliff.made import cell, report
 from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.serving import untrained_artifacts
@@ -28,6 +29,13 @@ _FLAGS = (
 # A page below the root looks for the server beside itself before it looks at the root; streamlit's own way.
 _LOOKING = re.compile(r"/\w+/_stcore/(health|host-config)$")
 _SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def stored_cliff():
+    """A report whose arm is called what no page may execute."""
+    level = (1.0, 1.0, 1.0, 1.0)
+    compiled = cell(EVIL, (1.0, 1.0, 1.5, 1.5), first=2.0, stall=1.0, served=("g0", "g1"))
+    return report(cell("eager", level), compiled)
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +65,8 @@ def stored(tmp_path_factory):
     )
     keep(home / "reports", traps)
     keep_analyses(home / "reports" / "traces")
+    (home / "reports" / "cliff").mkdir()
+    stored_cliff().save(home / "reports" / "cliff" / "aaaaaaaaaa_20260101T000000Z.json")
     artifacts = untrained_artifacts()
     artifacts.save(home / "artifacts")
     residuals = {"0.05": -150_000.0, "0.25": -60_000.0, "0.5": 0.0, "0.75": 60_000.0, "0.95": 150_000.0}
