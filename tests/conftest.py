@@ -17,6 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--real-data", metavar="DIR", type=Path, help="folder with USA_Housing.csv and california_housing.csv"
     )
+    parser.addoption(
+        "--screenshots", metavar="DIR", type=Path, help="where the browser tests leave pictures of every page"
+    )
 
 
 @pytest.fixture(scope="session")

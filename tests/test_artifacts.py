@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE, Artifacts, save_metrics
+from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE, Artifacts, load_metrics, save_metrics
 from pricebench.errors import ArtifactError
 from pricebench.model import MLP, MLPConfig, model_digest, save_model
 from pricebench.normalization import TrainingStats
@@ -126,3 +126,18 @@ def test_metrics_are_readable_json(tmp_path):
         "data": "houses.csv",
         "config": {"seed": 0},
     }
+
+
+def test_metrics_come_back(tmp_path):
+    save_metrics(tmp_path, {"r2": 0.5, "residual_quantiles": {"0.05": -1.0}})
+
+    assert load_metrics(tmp_path) == {"r2": 0.5, "residual_quantiles": {"0.05": -1.0}}
+
+
+@pytest.mark.parametrize(("content", "says"), [(None, "found none"), ("{", "cannot be read"), ("[1]", "JSON object")])
+def test_missing_or_broken_metrics_are_refused_with_the_command(tmp_path, content, says):
+    if content is not None:
+        (tmp_path / METRICS_FILE).write_text(content)
+
+    with pytest.raises(ArtifactError, match=f"{says}.*pricebench train"):
+        load_metrics(tmp_path)

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -11,6 +12,7 @@ from benchmarks.readme import README, rendered
 from pricebench.cli import main
 from pricebench.data import make_houses
 from pricebench.training import TrainingConfig
+from tests.dashboard.served import served
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^uv run (pricebench [^#\n]*)", TEXT, re.MULTILINE)
@@ -57,15 +59,24 @@ SHORTER = {"pricebench cliff": ["--budget", "1s"], "pricebench cliff --quick": [
 
 
 def test_every_command_does_what_it_says(desk, capsys):
-    assert len(COMMANDS) == 10
+    ending = [command.strip() for command in COMMANDS if not command.startswith("pricebench dashboard")]
+    assert len(ending) == 10
 
-    for command in map(str.strip, COMMANDS):
+    for command in ending:
         with pytest.raises(SystemExit) as ended:
             main([*shlex.split(command)[1:], *SHORTER.get(command, [])])
         assert not ended.value.code, f"{command}: {capsys.readouterr().err}"
 
     assert {path.name for path in desk.iterdir()} == {"artifacts", "houses.csv", "priced.csv", "model.ts.pt", "reports"}
     assert "$" in capsys.readouterr().out
+
+
+def test_the_dashboard_starts_answers_and_ends_at_ctrl_c(desk):
+    (command,) = [command for command in COMMANDS if command.startswith("pricebench dashboard")]
+
+    # `served` asks for its health, presses Ctrl-C and looks at the exit status.
+    with served(desk, *shlex.split(command)[2:]) as address:
+        assert urlopen(address, timeout=10).status == 200  # noqa: S310 - our own server
 
 
 @pytest.mark.parametrize("page", sorted((README.parent / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -62,3 +62,25 @@ def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Write `metrics.json`, atomically."""
     with atomic_write(folder / METRICS_FILE) as file:
         file.write((json.dumps(metrics, indent=2) + "\n").encode())
+
+
+def load_metrics(folder: Path) -> dict[str, Any]:
+    """Read `metrics.json`; older ones have fewer entries.
+
+    Raises:
+        ArtifactError: The file is missing, or no JSON object.
+    """
+    path = folder / METRICS_FILE
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path}: expected the metrics of a training, found none. Run: pricebench train."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{path}: expected JSON, found a file that cannot be read ({error}). Train again: pricebench train."
+        ) from error
+    if not isinstance(metrics, dict):
+        raise ArtifactError(f"{path}: expected a JSON object, found another value. Train again: pricebench train.")
+    return metrics

@@ -16,10 +16,20 @@ def format_duration(duration: Second) -> str:
     >>> [format_duration(t) for t in (0.0000000321, 0.0000321, 0.00321, 0.9996, 3.21, 321.0)]
     ['32.1 ns', '32.1 µs', '3.21 ms', '1.00 s', '3.21 s', '321 s']
     """
+    unit, scale = duration_unit(duration)
+    return f"{_three_digits(duration / scale)} {unit}"
+
+
+def duration_unit(duration: Second) -> tuple[str, Second]:
+    """The unit that reads best, and how many seconds it is; for a whole axis, that of its largest value.
+
+    >>> duration_unit(0.0042), duration_unit(75.0)
+    (('ms', 0.001), ('s', 1.0))
+    """
     for unit, scale in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
         if abs(duration) < 999.5 * scale:
-            return f"{_three_digits(duration / scale)} {unit}"
-    return f"{_three_digits(duration)} s"
+            return unit, scale
+    return "s", 1.0
 
 
 def format_rate(per_second: float) -> str:

@@ -11,7 +11,9 @@ import typer
 
 from pricebench.cli.cliff import cliff
 from pricebench.cli.console import talk
+from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
+from pricebench.cli.history import app as history
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
@@ -26,8 +28,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, cliff, profile):
+for command in (train, predict, modes, export, cliff, profile, dashboard):
     app.command()(command)
+app.add_typer(history, name="history")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,10 +2,11 @@
 
 from pricebench.training.config import TrainingConfig
 from pricebench.training.loop import EpochFeed, TrainStep
-from pricebench.training.metrics import Score, linear_regression_score, score
+from pricebench.training.metrics import RESIDUAL_LEVELS, Score, linear_regression_score, residual_quantiles, score
 from pricebench.training.trainer import Progress, TrainingResult, train
 
 __all__ = [
+    "RESIDUAL_LEVELS",
     "EpochFeed",
     "Progress",
     "Score",
@@ -13,6 +14,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "linear_regression_score",
+    "residual_quantiles",
     "score",
     "train",
 ]

@@ -1,4 +1,4 @@
-"""How good prices are: R², RMSE, MAE in dollars, and the linear regression that any model must be measured against."""
+"""How good prices are: R², RMSE, MAE, the spread of the residuals, and the linear regression to be measured against."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from pricebench.data import Dataset
 from pricebench.units import Dollar
+
+# The middle 50 % and the middle 90 %: what a price's range is read from.
+RESIDUAL_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,15 @@ def score(price_N: NDArray[np.float64], predicted_N: NDArray[np.float64]) -> Sco
         rmse=float(np.sqrt(np.mean(error_N**2))),
         mae=float(np.mean(np.abs(error_N))),
     )
+
+
+def residual_quantiles(price_N: NDArray[np.float64], predicted_N: NDArray[np.float64]) -> dict[str, Dollar]:
+    """Quantiles of true minus predicted price, both `(N,)`; keys are the levels as text, as JSON wants them.
+
+    A price plus the quantiles of two levels is the range that so many of these houses were in.
+    """
+    found_L = np.quantile(price_N - predicted_N, RESIDUAL_LEVELS)
+    return {str(level): float(quantile) for level, quantile in zip(RESIDUAL_LEVELS, found_L, strict=True)}
 
 
 def linear_regression_score(train: Dataset, test: Dataset) -> Score:

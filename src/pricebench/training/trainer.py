@@ -26,7 +26,7 @@ from pricebench.normalization import TrainingStats, ZScore
 from pricebench.tensorfile import load_record, save_record
 from pricebench.training.config import TrainingConfig
 from pricebench.training.loop import EpochFeed, TrainStep
-from pricebench.training.metrics import linear_regression_score, score
+from pricebench.training.metrics import linear_regression_score, residual_quantiles, score
 from pricebench.units import Second
 
 _FORMAT = "pricebench.checkpoint"
@@ -292,6 +292,8 @@ class _Trainer:
         metrics = {
             **asdict(own),
             **{f"linear_{name}": value for name, value in asdict(linear).items()},
+            "residual_quantiles": residual_quantiles(self._test.price_N, predicted),
+            "model_digest": stats.model_digest,
             "data": self._dataset.name,
             "data_digest": self._data_digest,
             "num_dropped": self._dataset.num_dropped,

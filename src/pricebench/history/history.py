@@ -1,0 +1,290 @@
+"""A whole folder of stored runs, opened: its runs, its files that are none, and the series of every benchmark.
+
+Tables are Arrow's, so that opening imports no pandas; `runs`, `benchmarks` and `series` give them as data frames.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pricebench.errors import unknown_name
+from pricebench.history.cache import IndexCache
+from pricebench.history.changes import Change, changes_of
+from pricebench.history.compare import Comparison, compare, usual_change
+from pricebench.history.index import Index, build_index, rows_at
+from pricebench.history.measurements import Measurements
+from pricebench.history.places import SUFFIXES, Place, place_at
+from pricebench.history.reader import parse_run, unpacked
+from pricebench.history.records import HistoryError, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SUFFIX = "|".join(re.escape(end) + "$" for end in SUFFIXES)
+_LAST = re.compile(r"last(?:~(?P<back>\d+))?")
+# What a point of a series tells about its run.
+_OF_RUN = ("run", "stored_at", "commit", "branch", "fingerprint")
+
+
+class Unreadable(NamedTuple):
+    """A file that is no run.
+
+    Attributes:
+        path: Below the place.
+        reason: What was expected and what was found, in one line.
+    """
+
+    path: str
+    reason: str
+
+
+class SeriesKey(NamedTuple):
+    """Names a series: numbers of two fingerprints are never joined.
+
+    Attributes:
+        fingerprint: As in the table of runs; None where a file states nothing about its machine.
+        benchmark: Full name.
+    """
+
+    fingerprint: str | None
+    benchmark: str
+
+
+def open_history(where: str | Path, *, cache_home: Path | None = None, use_cache: bool = True) -> History:
+    """Open the runs below a folder or an fsspec URL, however nested, plain or gzipped.
+
+    A file that cannot be read is listed in `unreadable` and stops nothing.
+
+    Args:
+        where: Folder, `file://` or any URL that fsspec opens (extra `remote`).
+        cache_home: Folder of caches instead of the user's.
+        use_cache: Without it every file is read, and nothing is written.
+
+    Raises:
+        HistoryError: There is no such folder.
+    """
+    place = place_at(where)
+    return History(place, build_index(place, IndexCache.of(place.key, cache_home) if use_cache else None))
+
+
+class History:
+    """What the runs of one place say; made by `open_history`.
+
+    Attributes:
+        name: The folder or URL, for people.
+        unreadable: Files that are no runs, sorted by path.
+        num_read: Files that had to be read because the cache did not know them.
+        run_table: A row per run, oldest first: `run` (its id), `path`, `stored_at`, `datetime`, `fingerprint`, `facts`
+            (JSON), `commit`, `branch`, `commit_time`, `is_dirty`, `version`, `data`, `warnings`, `num_benchmarks`.
+    """
+
+    def __init__(self, place: Place, index: Index) -> None:
+        self._place = place
+        self._usable: dict[str | None, npt.NDArray[np.bool_]] = {}
+        self.name = place.name
+        self.num_read = index.num_read
+        files = rows_at(index.rows.drop_columns(["benchmarks", "cases"]), index.valid)
+        is_run = np.array([reason is None for reason in files["reason"].to_pylist()], dtype=bool)
+        broken = rows_at(files, np.flatnonzero(~is_run))
+        self.unreadable = tuple(map(Unreadable, broken["path"].to_pylist(), broken["reason"].to_pylist()))
+        runs = rows_at(files, np.flatnonzero(is_run)).drop_columns(["stamp", "reason"])
+        runs = runs.add_column(0, "run", pc.replace_substring_regex(runs["path"], _SUFFIX, ""))
+        # A run without a readable time comes first: it never counts as the latest.
+        order = np.lexsort((np.array(runs["path"].to_pylist(), dtype=object), _age_keys(runs["stored_at"])))
+        self._measured = rows_at(index.rows.select(["cases", "benchmarks"]), index.valid[is_run][order])
+        lengths = pc.list_value_length(self._measured["benchmarks"])
+        self.run_table: pa.Table = rows_at(runs, order).append_column("num_benchmarks", lengths)
+
+    @cached_property
+    def measurements(self) -> Measurements:
+        """The numbers of all runs, by benchmark and then by age, without raw samples."""
+        return Measurements.of(self._measured)
+
+    @cached_property
+    def measurement_table(self) -> pa.Table:
+        """`measurements` as one table, base units.
+
+        `run_index` (row of `run_table`), `benchmark` (full name), `function`, `params`, `group`, `mode`, `shape`,
+        `device`, `timer`, `rows`, `rounds`, `iterations`, `median`, `iqr`, `min`, `max`, `mean`, `stddev`, `q1`, `q3`.
+        """
+        return self.measurements.table()
+
+    @cached_property
+    def series_rows(self) -> dict[SeriesKey, npt.NDArray[np.int64]]:
+        """Rows of `measurements` by series, oldest run first."""
+        measured = self.measurements
+        of_run = self.run_table["fingerprint"].to_pylist()
+        fingerprints: list[str | None] = list(dict.fromkeys(of_run))
+        benchmarks: list[str] = list(dict.fromkeys(case["benchmark"] for case in measured.cases))
+        machine, name = _positions(fingerprints), _positions(benchmarks)
+        machine_of_run = np.array([machine[each] for each in of_run], dtype=np.int64)
+        name_of_case = np.array([name[case["benchmark"]] for case in measured.cases], dtype=np.int64)
+        key = name_of_case[measured.case] * len(fingerprints) + machine_of_run[measured.run_index]
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        return {
+            SeriesKey(
+                fingerprints[key[rows[0]] % len(fingerprints)], benchmarks[key[rows[0]] // len(fingerprints)]
+            ): rows
+            for rows in np.split(order, starts[1:])
+            if len(rows)
+        }
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """`run_table` as a data frame."""
+        frame: pd.DataFrame = self.run_table.to_pandas()
+        return frame
+
+    @cached_property
+    def benchmarks(self) -> pd.DataFrame:
+        """A row per series: `fingerprint`, `benchmark`, and what its latest run says: `function`, `params`, `group`,
+        `mode`, `shape`, `rows`, `median`; `num_runs` is its length.
+        """  # noqa: D205 - one sentence
+        series = self.series_rows
+        last = self.measurement_table.select(["function", "params", "group", "mode", "shape", "rows", "median"])
+        last = rows_at(last, np.array([rows[-1] for rows in series.values()], dtype=np.int64))
+        frame: pd.DataFrame = last.to_pandas()
+        frame.insert(0, "benchmark", [key.benchmark for key in series])
+        frame.insert(0, "fingerprint", [key.fingerprint for key in series])
+        frame["num_runs"] = [len(rows) for rows in series.values()]
+        return frame
+
+    def series(self, benchmark: str, fingerprint: str | None) -> pd.DataFrame:
+        """One series, oldest run first: `run`, `stored_at`, `commit`, `branch`, `fingerprint`, and what was measured.
+
+        Raises:
+            HistoryError: There is no such series.
+        """
+        rows = self.series_rows.get(SeriesKey(fingerprint, benchmark))
+        if rows is None:
+            raise HistoryError(
+                f"{self.name}: "
+                + unknown_name("benchmark", benchmark, sorted({key.benchmark for key in self.series_rows}))
+            )
+        points = rows_at(self.measurement_table, rows)
+        told = self.run_table.select(list(_OF_RUN)).take(points["run_index"])
+        for position, name in enumerate(_OF_RUN):
+            points = points.add_column(position, name, told[name])
+        frame: pd.DataFrame = points.to_pandas()
+        return frame
+
+    def resolve(self, text: str) -> str:
+        """The id of the run that a person names: an id, the start of a file's name or of a commit, `last`, `last~1`.
+
+        Raises:
+            HistoryError: None or several are meant.
+        """
+        ids: list[str] = self.run_table["run"].to_pylist()
+        if text in ids:
+            return text
+        last = _LAST.fullmatch(text)
+        if last:
+            back = int(last["back"] or 0)
+            if back < len(ids):
+                return ids[-1 - back]
+            raise HistoryError(f"{self.name}: expected at least {back + 1} runs for '{text}', found {len(ids)}.")
+        commits = self.run_table["commit"].to_pylist()
+        meant = [
+            run
+            for run, commit in zip(ids, commits, strict=True)
+            if text and (run.rpartition("/")[2].startswith(text) or commit.startswith(text))
+        ]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            shown = ", ".join(meant[-5:])
+            raise HistoryError(f"{self.name}: expected one run, '{text}' names {len(meant)}; the latest: {shown}.")
+        raise HistoryError(f"{self.name}: {unknown_name('run', text, ids[-5:] or ['none'])}")
+
+    def changes(self, branch: str | None = None) -> tuple[Change, ...]:
+        """The steps of all series, newest first; advisory.
+
+        Args:
+            branch: Only runs of this branch; None takes all.
+        """
+        found = [change for key in self.series_rows for change in changes_of(self, key, branch)]
+        return tuple(sorted(found, key=lambda change: (change.stored_at, change.benchmark), reverse=True))
+
+    def series_changes(self, benchmark: str, fingerprint: str | None, branch: str | None = None) -> tuple[Change, ...]:
+        """The steps of one series, oldest first; empty for one that is not there."""
+        key = SeriesKey(fingerprint, benchmark)
+        return changes_of(self, key, branch) if key in self.series_rows else ()
+
+    def usable_runs(self, branch: str | None = None) -> npt.NDArray[np.bool_]:
+        """Which rows of `run_table` have a readable time, and are of a branch if one is given."""
+        if branch not in self._usable:
+            times, branches = self.run_table["stored_at"].cast(pa.int64()).to_pylist(), self.run_table["branch"]
+            self._usable[branch] = np.array(
+                [
+                    at is not None and branch in (None, each)
+                    for at, each in zip(times, branches.to_pylist(), strict=True)
+                ],
+                dtype=bool,
+            )
+        return self._usable[branch]
+
+    def compare(self, before: str, after: str) -> Comparison:
+        """Two runs beside each other, with what their series usually do from one run to the next.
+
+        Raises:
+            HistoryError: No such run, or two fingerprints.
+        """
+        first, second = self.run(before), self.run(after)
+        usual = {
+            key.benchmark: change
+            for key, rows in self.series_rows.items()
+            if key.fingerprint == second.machine
+            and (change := usual_change(self.measurements.median[rows])) is not None
+        }
+        return compare(first, second, usual)
+
+    def run(self, run_id: str) -> Run:
+        """A run with its raw samples, read from its file.
+
+        Args:
+            run_id: As in `run_table`, or anything that `resolve` takes.
+
+        Raises:
+            HistoryError: There is no such run, or its file is gone or was changed into none.
+        """
+        path = self.path(run_id)
+        try:
+            return parse_run(self._content(path))
+        except HistoryError as error:
+            raise HistoryError(f"{self.name}/{path}: {error}") from error
+
+    def raw(self, run_id: str) -> bytes:
+        """A run's JSON as it was written, unpacked.
+
+        Raises:
+            HistoryError: There is no such run, or its file is gone.
+        """
+        return unpacked(self._content(self.path(run_id)))
+
+    def _content(self, path: str) -> bytes:
+        ((_, content),) = self._place.read([path])
+        if isinstance(content, str):
+            raise HistoryError(content)
+        return content
+
+    def path(self, run_id: str) -> str:
+        """A run's file below the place."""
+        row = self.run_table["run"].index(self.resolve(run_id)).as_py()
+        return str(self.run_table["path"][row])
+
+
+def _age_keys(stored_at: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.array([-(2**63) if at is None else at for at in stored_at.cast(pa.int64()).to_pylist()], dtype=np.int64)
+
+
+def _positions(values: list[Any]) -> dict[Any, int]:
+    return {value: position for position, value in enumerate(values)}

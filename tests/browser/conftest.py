@@ -1,0 +1,129 @@
+"""A real server and a real Chromium, started once for all tests of this folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from pricebench.artifacts import save_metrics
+from tests.browser.traces import keep_analyses
+from tests.cliff.made import cell, report
+from tests.dashboard.served import served
+from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
+from tests.serving import untrained_artifacts
+
+PROJECT = Path(__file__).parents[2]
+_FLAGS = (
+    "--no-sandbox",  # Chromium refuses root otherwise, and containers lack what the sandbox needs
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# A page below the root looks for the server beside itself before it looks at the root; streamlit's own way.
+_LOOKING = re.compile(r"/\w+/_stcore/(health|host-config)$")
+_SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def stored_cliff():
+    """A report whose arm is called what no page may execute."""
+    level = (1.0, 1.0, 1.0, 1.0)
+    compiled = cell(EVIL, (1.0, 1.0, 1.5, 1.5), first=2.0, stall=1.0, served=("g0", "g1"))
+    return report(cell("eager", level), compiled)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip(f"needs a browser, none of {', '.join(names)} is on the PATH (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory):
+    """The committed runs, a machine whose names are traps, traces, and a model."""
+    home = tmp_path_factory.mktemp("dashboard")
+    shutil.copytree(PROJECT / "reports" / "history", home / "reports" / "history")
+    traps = stored_run(
+        [*forward({EVIL: 1e-3, MARKDOWN: 2e-3}), stored_benchmark(f"test_{EVIL}", (EVIL, MARKDOWN), 1.0)],
+        day=-400,
+        fingerprint="bbbbbbbbbb",
+        branch=EVIL,
+        warnings=[EVIL, MARKDOWN],
+        facts={**FACTS, "cpu": EVIL},
+    )
+    keep(home / "reports", traps)
+    keep_analyses(home / "reports" / "traces")
+    (home / "reports" / "cliff").mkdir()
+    stored_cliff().save(home / "reports" / "cliff" / "aaaaaaaaaa_20260101T000000Z.json")
+    artifacts = untrained_artifacts()
+    artifacts.save(home / "artifacts")
+    residuals = {"0.05": -150_000.0, "0.25": -60_000.0, "0.5": 0.0, "0.75": 60_000.0, "0.95": 150_000.0}
+    digest = artifacts.stats.model_digest
+    save_metrics(home / "artifacts", {"residual_quantiles": residuals, "num_test": 1_000, "model_digest": digest})
+    return home
+
+
+@pytest.fixture(scope="session")
+def server(stored):
+    with served(stored) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(chromium, server):
+    """Open a page of the dashboard; afterwards nothing may have gone wrong in it, nor left this machine."""
+    contexts, wrong = [], []
+
+    def opened(path, *, width=1280, height=900, scheme="light"):
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"exception: {error}"))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("console", lambda message: wrong.append(f"console: {message.text}") if _is_wrong(message) else None)
+        page.on("request", lambda request: _is_ours(request.url, server) or wrong.append(f"request: {request.url}"))
+        page.goto(f"{server}/{path}")
+        settle(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        for page in context.pages:
+            wrong += [
+                f"on the page: {found.inner_text()}" for found in page.query_selector_all("[data-testid=stException]")
+            ]
+        context.close()
+    assert wrong == []
+
+
+def settle(page):
+    """Wait until the page is drawn."""
+    page.wait_for_selector("h1", timeout=60_000)
+    page.wait_for_selector(_SETTLED, state="attached", timeout=60_000)
+
+
+def _is_wrong(message):
+    return message.type == "error" and not _LOOKING.search(message.location.get("url", ""))
+
+
+def _is_ours(url, server):
+    return url.startswith((server, server.replace("http", "ws", 1), "data:", "blob:"))
+
+
+@pytest.fixture
+def screenshots(pytestconfig, tmp_path):
+    folder = pytestconfig.getoption("--screenshots") or tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pricebench.dashboard.settings import Settings
+
+
+def test_without_options_the_folders_are_those_of_the_project():
+    assert Settings.from_arguments([]) == Settings(reports=Path("reports"), artifacts=Path("artifacts"))
+
+
+def test_settings_survive_the_way_through_the_command_line():
+    settings = Settings(reports=Path("my reports"), artifacts=Path("-a"))
+
+    assert Settings.from_arguments(settings.arguments()) == settings
+
+
+def test_an_unknown_option_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        Settings.from_arguments(["--report", "x", "--port", "1"])
+
+    assert "--port" in capsys.readouterr().err
