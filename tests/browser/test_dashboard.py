@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from pricebench.dashboard.app import VIEWS
 from pricebench.data import make_houses
+from pricebench.modes.compile import MODE as COMPILE
 from tests.browser.conftest import settle
 from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, MARKDOWN
@@ -76,6 +77,21 @@ def test_a_house_out_of_range_is_warned_about(visit):
     page = visit("?income=900000")
 
     expect(page.get_by_test_id("stAlert")).to_contain_text("extrapolation")
+
+
+def test_compile_is_started_by_a_click_and_shows_its_price_when_it_is_done(visit):
+    if reason := COMPILE.missing():
+        pytest.skip(reason)
+    page = visit("")
+
+    page.get_by_role("button", name="Compile now").click()
+    expect(page.get_by_text("compiling …")).to_be_visible()
+    before = price(page).inner_text()
+    page.get_by_test_id("stNumberInputStepUp").first.click()
+    expect(price(page)).not_to_have_text(before)
+
+    expect(page.get_by_text("compiling …")).to_have_count(0, timeout=180_000)
+    expect(page.get_by_test_id("stMetricValue").last).to_contain_text("s")
 
 
 def test_a_csv_is_priced_and_comes_back(visit):

@@ -72,7 +72,8 @@ def _show_modes(desk: PriceDesk, house_F: NDArray[np.float64]) -> None:
 
 
 def _mode_cards(desk: PriceDesk, house_F: NDArray[np.float64], *, is_waiting: bool) -> None:
-    if is_waiting and not desk.is_warming:
+    # A click in here draws this part alone: the whole page is drawn again to begin asking, and again to stop.
+    if is_waiting != desk.is_warming:
         st.rerun()
     tiles = st.grid(len(MODES), min_column_width=150, border=True)
     for mode in MODES:
