@@ -17,7 +17,7 @@ import vl_convert
 from pricebench.cliff.analysis import Analysis, Epochs, Ratio, Spread, Stall
 from pricebench.cliff.chart import schedule_chart, steady_chart
 from pricebench.cliff.records import Report
-from pricebench.cliff.schedule import AFTER, BEFORE, FIRST, OTHER, Kind
+from pricebench.cliff.schedule import BEFORE, FIRST, OTHER, Kind
 from pricebench.cliff.table import conditions, sections
 from pricebench.units import Second, format_duration
 
@@ -126,8 +126,8 @@ class _Page:
             "change_floor": f"{analysis.floor('change') - 1:.1%}",
             "per_row": f"{analysis.per_row(analysis.residual) or 0.0:.2f}",
             "per_row_aligned": f"{analysis.per_row(analysis.aligned()) or 0.0:.2f}",
-            "frozen_static": _ratio(analysis.against_eager("frozen_static", AFTER)),
-            "frozen_dynamic": _ratio(analysis.against_eager("frozen_dynamic", AFTER)),
+            "frozen_static": _ratio(analysis.against_eager("frozen_static", BEFORE)),
+            "frozen_dynamic": _ratio(analysis.against_eager("frozen_dynamic", BEFORE)),
         }
         frozen = analysis.stalls("frozen_static")
         if frozen:

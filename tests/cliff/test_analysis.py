@@ -163,6 +163,13 @@ def test_an_epoch_by_hand():
     assert found.breaks_even == 215
 
 
+def test_a_good_moment_is_no_gain():
+    # One of the two later blocks was fast, in the same graph: that is the noise floor, not a reason to compile.
+    lucky = cell("compile", (1.0, 1.0, 0.8, 1.0), first=1.0, served=("g0", "g0"))
+
+    assert analysis(cell("eager", EQUAL), lucky).epochs("compile", 1).breaks_even is None
+
+
 def test_a_slower_arm_never_breaks_even():
     slower = analysis(cell("eager", EQUAL), cell("compile", (1.2, 1.2, 1.2, 1.2), first=1.0, served=("g0", "g0")))
 

@@ -233,25 +233,24 @@ class Analysis:
 
     def epochs(self, arm: str, full_batches: int) -> Epochs | None:
         """Epochs of `full_batches` full batches and a residual; None where something for it was not measured."""
-        cell, eager_full, eager_residual = (
-            self.main(arm),
-            self.eager_seconds(self.full),
-            self.eager_seconds(self.residual),
-        )
-        if not cell or cell.failure or eager_full is None or eager_residual is None:
+        cell = self.main(arm)
+        eager_full, eager_residual = self.eager_seconds(self.full), self.eager_seconds(self.residual)
+        other = cell.call(OTHER) if cell else None
+        # Full batches as they are from then on: both blocks, because one alone may have met a good or a bad moment.
+        full = [block for step in (AFTER, LATER) if (block := self._block(arm, step))]
+        residual = self._block(arm, OTHER)
+        if not cell or cell.failure or not eager_full or not eager_residual or not full or not other:
             return None
-        other = cell.call(OTHER)
-        full, residual = self._block(arm, AFTER), self._block(arm, OTHER)
-        if full is None or other is None or (residual is None and other.rows_run):
+        if not residual and other.rows_run:
             return None
-        parts = [(full_batches * eager_full, full)]
-        if residual is not None:
-            parts.append((eager_residual, residual))
-        eager = sum(weight for weight, _ in parts)
-        # A weighted mean of ratios: bootstrap its parts, each from its own blocks.
-        ratio = self._ratio(
-            [_log_ratios(block) for _, block in parts], self._floors["level"], weights=[w / eager for w, _ in parts]
-        )
+        samples = [np.concatenate([_log_ratios(block) for block in full])]
+        weights = [full_batches * eager_full]
+        if residual:
+            samples.append(_log_ratios(residual))
+            weights.append(eager_residual)
+        eager = sum(weights)
+        # Advice hangs on it: smaller than what changes by itself from block to block, it is no difference.
+        ratio = self._ratio(samples, max(self._floors.values()), weights=[weight / eager for weight in weights])
         later = ratio.value * eager
         cold, warm = self._once(self.cells(arm, "cold")), self._once(self.cells(arm, "warm"))
         eager_once = self._once(self.cells(EAGER, "cold")) or 0.0
