@@ -34,7 +34,7 @@ def cliff(
     threads: Annotated[int | None, typer.Option(min=1, help="Intra-op threads (default: all cores).")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     processes: Annotated[int, typer.Option(min=1, help="Processes per arm; each gives one event per stall.")] = 5,
-    budget: Annotated[str, typer.Option(help="When to stop, such as 10m; 0 for all repetitions of all arms.")] = "10m",
+    budget: Annotated[str, typer.Option(help="When to stop, such as 9m; 0 for all repetitions of all arms.")] = "9m",
     read: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Show a stored report instead of measuring.")
     ] = None,
