@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pricebench.dashboard.traces import by_setup, devices_frame, gaps_frame, operators_frame, shares_frame
+from pricebench.dashboard.traces import by_setup, devices_frame, gaps_frame, operators_frame, shares_frame, warnings_of
 from pricebench.profiling import Device, GapKind, Gaps
 from tests.browser.traces import SHARES, analysis_of, keep_analyses
 from tests.dashboard.stored import EVIL
@@ -61,6 +61,17 @@ def test_gaps_and_operators_are_told_per_step():
     # 16 % of each step, 12 gaps in 2 steps, 6 calls in 2 steps.
     assert gaps.loc[0, ["Python between operators", "gaps per step"]].tolist() == ["16.0%", "6.0"]
     assert operators.loc[0].tolist() == [f"aten::{EVIL}", "compute", 3.0, "25.0%"]
+
+
+def test_a_warning_names_the_modes_it_is_about_unless_it_is_about_all():
+    files = [(FOLDER / mode, analysis_of(mode)) for mode in ("eager", "fx", "compile")]
+    files = [
+        (path, replace(one, warnings=("read shares", *(("uneven",) if path.name != "fx" else ()))))
+        for path, one in files
+    ]
+    ((_, modes),) = by_setup(files).items()
+
+    assert warnings_of(modes) == ["read shares", "eager, compile: uneven"]
 
 
 def test_a_device_is_busy_or_idle_for_a_reason():

@@ -101,14 +101,25 @@ def gaps_frame(modes: dict[str, Stored]) -> pd.DataFrame:
 
 def _gaps_row(mode: str, analysis: Analysis) -> dict[str, object]:
     share_S = np.array([step.parts[Part.PYTHON] / step.duration for step in analysis.steps if step.duration])
-    low, high = np.quantile(share_S, (0.25, 0.75)) if len(share_S) else (np.nan, np.nan)
+    low, middle, high = np.quantile(share_S, (0.25, 0.5, 0.75)) if len(share_S) else (np.nan,) * 3
     return {
         "mode": mode,
         "Python between operators": f"{analysis.share(Part.PYTHON):.1%}",
-        "quartiles over steps": f"{low:.1%} to {high:.1%}",
+        "median step (quartiles)": f"{middle:.1%} ({low:.1%} to {high:.1%})",
         "gaps per step": f"{analysis.gaps.per_step:.1f}",
         "steps": len(analysis.steps),
     }
+
+
+def warnings_of(modes: dict[str, Stored]) -> list[str]:
+    """What must be said beside the shares; a sentence that is not about all modes names those it is about."""
+    found: dict[str, list[str]] = {}
+    for mode, stored in modes.items():
+        for warning in stored.analysis.warnings:
+            found.setdefault(warning, []).append(mode)
+    return [
+        warning if len(about) == len(modes) else f"{', '.join(about)}: {warning}" for warning, about in found.items()
+    ]
 
 
 def operators_frame(analysis: Analysis) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def _show_calls(drawn: pd.DataFrame) -> None:
     grid = st.grid(2, min_column_width=330)
     for arm in arms:
         with grid.cell():
-            st.markdown(f"**{plain(arm)}**")
+            st.markdown(plain(arm))
             st.altair_chart(
                 charts.schedule(drawn[drawn["arm"] == arm], domain=domain),
                 width="stretch",

@@ -20,6 +20,7 @@ from pricebench.dashboard.traces import (
     gaps_frame,
     operators_frame,
     shares_frame,
+    warnings_of,
 )
 from pricebench.dashboard.views import parts
 from pricebench.profiling import ANALYSIS_SUFFIX, StoredAnalyses, stored_analyses
@@ -42,7 +43,7 @@ def show(settings: Settings) -> None:
     with st.expander("What the parts are"):
         for part, meaning in MEANING.items():
             st.markdown(f"**{part.value}**: {plain(meaning)}")
-    parts.warn(dict.fromkeys(warning for one in modes.values() for warning in one.analysis.warnings))
+    parts.warn(warnings_of(modes))
     _show_mode(modes)
 
 
