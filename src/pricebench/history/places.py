@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from pricebench.history.records import HistoryError
 
@@ -126,8 +127,8 @@ class RemoteFolder:
 
     @property
     def key(self) -> str:
-        """The URL."""
-        return f"remote:{self.name}"
+        """The whole URL; it is hashed before it names anything."""
+        return f"remote:{self.url}"
 
     def _open(self) -> tuple[Any, str]:
         try:
@@ -184,7 +185,7 @@ def place_at(where: str | Path) -> Place:
     if isinstance(where, Path) or "://" not in text:
         return LocalFolder(Path(where))
     if text.startswith("file://"):
-        return LocalFolder(Path(text.removeprefix("file://")))
+        return LocalFolder(Path(url2pathname(urlsplit(text).path)))
     return RemoteFolder(text)
 
 
