@@ -117,7 +117,7 @@ def main() -> None:
                 for after in (1, 2, 3, 5, 10)
             ]
             write(f"+{ratio - 1:.0%} found after {before} by 1, 2, 3, 5, 10 points: {_percent(shares)}\n")
-    for length in (5, 10, 20):
+    for length in (7, 10, 20):
         share = share_found(bumped(count, length=length, ratio=1.1, seed=seed), [60, 60 + length], finder)
         write(f"+10 % for {length} of 120 points, both edges found: {_percent([share])}\n")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,22 +46,26 @@ def test_the_first_screen_has_both_commands():
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """An empty folder with a file of houses, as a reader of the README would have."""
+def desk(tmp_path, tmp_path_factory, monkeypatch):
+    """A folder with a file of houses and the committed runs, as a reader of the README would have."""
     monkeypatch.chdir(tmp_path)
     make_houses(200, seed=1).frame().to_csv("houses.csv", index=False)
+    shutil.copytree(README.parent / "reports" / "history", "reports/history")
+    monkeypatch.setenv("PRICEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     return tmp_path
 
 
 def test_every_command_does_what_it_says(desk, capsys):
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 10
 
     for command in COMMANDS:
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(command)[1:])
         assert not ended.value.code, f"{command}: {capsys.readouterr().err}"
 
-    assert {path.name for path in desk.iterdir()} == {"artifacts", "houses.csv", "priced.csv", "model.ts.pt"}
+    assert {path.name for path in desk.iterdir()} == {
+        "artifacts", "houses.csv", "priced.csv", "model.ts.pt", "reports"
+    }  # fmt: skip
     assert "$" in capsys.readouterr().out
 
 

@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.float64]
 MIN_POINTS = 3  # on either side of a step: two spikes in a row are no step
 MIN_RATIO = 1.03  # smaller steps do not matter
 WINDOW = 120  # points that are looked at together; older ones say little about now
-_MIN_BUMP = 5  # points of an episode that came and went
+_MIN_BUMP = 7  # points of an episode that came and went: three spikes among five are too common
 _CLAMP_SD = 4.0  # a spike counts for no more than this
 _NEIGHBOURS = 2  # on either side, for the local median: a run of three keeps its own level
 # The median absolute residual to a median of 5 neighbours, of which the point is one, falls short of the standard
@@ -158,7 +158,7 @@ def best_split(x: Numbers) -> tuple[float, int]:
 
 
 def best_bump(x: Numbers) -> tuple[float, int, int]:
-    """The largest z of five or more points against the rest on both sides of them, and where they start and end."""
+    """The largest z of seven or more points against the rest on both sides of them, and where they start and end."""
     first, last, weight = _bumps(len(x))
     if not len(first):
         return 0.0, 0, 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pricebench.history import HistoryError, Run, Status, compare, open_history, short_names
-from pricebench.history.compare import usual_change
+from pricebench.history.comparison import usual_change
 from tests.history.making import entry, run, store
 
 
