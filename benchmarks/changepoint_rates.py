@@ -73,7 +73,7 @@ def otavas(series: npt.NDArray[np.float64]) -> list[int]:
     """Positions by apache-otava with its defaults."""
     from otava.analysis import compute_change_points  # noqa: PLC0415 - laid over for this script only
 
-    points, _ = compute_change_points(series, window_len=50, max_pvalue=0.001, min_magnitude=0.0)
+    points, _ = compute_change_points(series.tolist(), window_len=50, max_pvalue=0.001, min_magnitude=0.0)
     return [point.index for point in points]
 
 
