@@ -280,6 +280,13 @@ def test_a_loop_of_links_ends(folder, opened):
     assert opened().run_table.num_rows == 1
 
 
+def test_a_link_that_leads_nowhere_is_listed(folder, opened):
+    store(folder, run())
+    (folder / "gone.json").symlink_to(folder / "nothing.json")
+
+    assert opened().unreadable == (("gone.json", "expected a readable file, found: No such file or directory"),)
+
+
 def test_a_url_is_read_like_a_folder(tmp_path):
     system = fsspec.filesystem("memory")
     packed = gzip.compress(json.dumps(run(entry(median=2.0), number=1)).encode())

@@ -119,7 +119,7 @@ def compare_runs(
     from pricebench.history import short_names
 
     names = short_names([row.benchmark for row in compared.rows])
-    titles = ("benchmark", "before", "after", "ratio", "usual", "", "note")
+    titles = ("benchmark", "before", "after", "ratio", "usual", "verdict", "note")
     rows = [(names[row.benchmark], *_compared_cells(row)) for row in compared.rows]
     _print([_grid(titles, rows, numbers=titles[1:6])], as_markdown=as_markdown)
     told = [
