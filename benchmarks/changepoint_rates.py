@@ -73,7 +73,7 @@ def otavas(series: npt.NDArray[np.float64]) -> list[int]:
     """Positions by apache-otava with its defaults."""
     from otava.analysis import compute_change_points  # noqa: PLC0415 - laid over for this script only
 
-    points, _ = compute_change_points(series, window_len=50, max_pvalue=0.001, min_magnitude=0.0)
+    points, _ = compute_change_points(series.tolist(), window_len=50, max_pvalue=0.001, min_magnitude=0.0)
     return [point.index for point in points]
 
 
@@ -117,7 +117,7 @@ def main() -> None:
                 for after in (1, 2, 3, 5, 10)
             ]
             write(f"+{ratio - 1:.0%} found after {before} by 1, 2, 3, 5, 10 points: {_percent(shares)}\n")
-    for length in (5, 10, 20):
+    for length in (7, 10, 20):
         share = share_found(bumped(count, length=length, ratio=1.1, seed=seed), [60, 60 + length], finder)
         write(f"+10 % for {length} of 120 points, both edges found: {_percent([share])}\n")
 

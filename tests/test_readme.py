@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -47,10 +48,12 @@ def test_the_first_screen_has_both_commands():
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """An empty folder with a file of houses, as a reader of the README would have."""
+def desk(tmp_path, tmp_path_factory, monkeypatch):
+    """A folder with a file of houses and the committed runs, as a reader of the README would have."""
     monkeypatch.chdir(tmp_path)
     make_houses(200, seed=1).frame().to_csv("houses.csv", index=False)
+    shutil.copytree(README.parent / "reports" / "history", "reports/history")
+    monkeypatch.setenv("PRICEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     return tmp_path
 
 
@@ -60,7 +63,7 @@ SHORTER = {"pricebench cliff": ["--budget", "1s"], "pricebench cliff --quick": [
 
 def test_every_command_does_what_it_says(desk, capsys):
     ending = [command.strip() for command in COMMANDS if not command.startswith("pricebench dashboard")]
-    assert len(ending) == 10
+    assert len(ending) == 14
 
     for command in ending:
         with pytest.raises(SystemExit) as ended:

@@ -40,7 +40,7 @@ def list_runs(
     as_markdown: MarkdownOption = False,
 ) -> None:
     """List the stored runs, newest first, and the files that are none with their reasons."""
-    history = _open(reports, source)
+    history = _open(reports, source, as_json=as_json, as_markdown=as_markdown)
     runs = [
         run
         for run in reversed(history.run_table.to_pylist())
@@ -83,7 +83,7 @@ def show(
     """Show one run: the contestants of each group beside each other, and the conditions."""
     from pricebench.history import cells, side_by_side
 
-    history = _open(reports, source)
+    history = _open(reports, source, as_json=as_json, as_markdown=as_markdown)
     run_id = history.resolve(run)
     chosen = history.run(run_id)
     if as_json:
@@ -110,7 +110,7 @@ def compare_runs(
     as_markdown: MarkdownOption = False,
 ) -> None:
     """Compare two runs of one fingerprint; new, missing and renamed benchmarks are named. Advisory: exits with 0."""
-    history = _open(reports, source)
+    history = _open(reports, source, as_json=as_json, as_markdown=as_markdown)
     ids = history.resolve(before), history.resolve(after)
     compared = history.compare(*ids)
     if as_json:
@@ -119,7 +119,7 @@ def compare_runs(
     from pricebench.history import short_names
 
     names = short_names([row.benchmark for row in compared.rows])
-    titles = ("benchmark", "before", "after", "ratio", "usual", "", "note")
+    titles = ("benchmark", "before", "after", "ratio", "usual", "verdict", "note")
     rows = [(names[row.benchmark], *_compared_cells(row)) for row in compared.rows]
     _print([_grid(titles, rows, numbers=titles[1:6])], as_markdown=as_markdown)
     told = [
@@ -143,7 +143,7 @@ def changes(
     as_markdown: MarkdownOption = False,
 ) -> None:
     """Find steps in the series of every benchmark and fingerprint, newest first. Advisory: exits with 0."""
-    history = _open(reports, source)
+    history = _open(reports, source, as_json=as_json, as_markdown=as_markdown)
     found = [change for change in history.changes(branch) if fingerprint in (None, change.fingerprint)]
     shown = found[: limit or None]
     if as_json:
@@ -181,9 +181,11 @@ def changes(
     _say_rest(len(shown), len(found), "steps")
 
 
-def _open(reports: Path, source: str | None) -> History:
+def _open(reports: Path, source: str | None, *, as_json: bool, as_markdown: bool) -> History:
     from pricebench.history import open_history
 
+    if as_json and as_markdown:
+        raise typer.BadParameter("expected --json or --markdown, found both")
     history = open_history(source if source is not None else reports / "history")
     if not history.run_table.num_rows:
         talk.print(f"{history.name}: no stored runs. Run: pytest benchmarks.", markup=False)

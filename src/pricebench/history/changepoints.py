@@ -22,7 +22,8 @@ Numbers = npt.NDArray[np.float64]
 MIN_POINTS = 3  # on either side of a step: two spikes in a row are no step
 MIN_RATIO = 1.03  # smaller steps do not matter
 WINDOW = 120  # points that are looked at together; older ones say little about now
-_MIN_BUMP = 5  # points of an episode that came and went
+_MIN_BUMP = 7  # points of an episode that came and went: three spikes among five are too common
+_FEW = 5  # a level of fewer points has to be unanimous
 _CLAMP_SD = 4.0  # a spike counts for no more than this
 _NEIGHBOURS = 2  # on either side, for the local median: a run of three keeps its own level
 # The median absolute residual to a median of 5 neighbours, of which the point is one, falls short of the standard
@@ -37,19 +38,19 @@ CRITICAL = {
     8: (3.473, 0.0),
     9: (3.715, 0.0),
     10: (3.596, 0.0),
-    11: (3.694, 3.723),
-    12: (3.674, 3.947),
-    14: (3.67, 4.244),
-    16: (3.653, 4.351),
-    20: (3.661, 4.645),
-    25: (3.726, 4.623),
-    30: (3.732, 4.682),
-    40: (3.768, 4.791),
-    50: (3.802, 4.745),
-    60: (3.793, 4.847),
-    80: (3.831, 4.929),
-    100: (3.856, 4.964),
-    120: (3.855, 5.044),
+    11: (3.694, 0.0),
+    12: (3.674, 0.0),
+    14: (3.67, 3.924),
+    16: (3.653, 4.182),
+    20: (3.661, 4.451),
+    25: (3.726, 4.559),
+    30: (3.732, 4.63),
+    40: (3.768, 4.75),
+    50: (3.802, 4.69),
+    60: (3.793, 4.82),
+    80: (3.831, 4.903),
+    100: (3.856, 4.931),
+    120: (3.855, 5.006),
 }
 
 
@@ -158,7 +159,7 @@ def best_split(x: Numbers) -> tuple[float, int]:
 
 
 def best_bump(x: Numbers) -> tuple[float, int, int]:
-    """The largest z of five or more points against the rest on both sides of them, and where they start and end."""
+    """The largest z of seven or more points against the rest on both sides of them, and where they start and end."""
     first, last, weight = _bumps(len(x))
     if not len(first):
         return 0.0, 0, 0
@@ -207,11 +208,21 @@ def _margin(x: Numbers, seconds: Numbers, start: int, here: int, end: int) -> fl
     start, end = _around(start, here, end)
     if min(here - start, end - here) < MIN_POINTS:
         return -math.inf
+    if not _is_unanimous(seconds[start:here], seconds[here:end]):
+        return -math.inf
     by_mean = abs(float(x[here:end].mean() - x[start:here].mean()))
     by_median = abs(math.log(float(np.median(seconds[here:end]) / np.median(seconds[start:here]))))
     if min(by_mean, by_median) < math.log(MIN_RATIO):
         return -1.0 / max(by_mean, 1e-9)
     return _z_at(x, here, start, end) - critical_split(min(end - start, WINDOW))
+
+
+def _is_unanimous(before: Numbers, after: Numbers) -> bool:
+    """Whether every point of a level of few points lies beyond the other level: two spikes of three points do not."""
+    old, new = float(np.median(before)), float(np.median(after))
+    few_after = len(after) >= _FEW or bool(((after - old) * (new - old) > 0).all())
+    few_before = len(before) >= _FEW or bool(((before - new) * (old - new) > 0).all())
+    return few_after and few_before
 
 
 def _around(start: int, here: int, end: int) -> tuple[int, int]:

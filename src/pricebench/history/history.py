@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from pricebench.errors import unknown_name
 from pricebench.history.cache import IndexCache
 from pricebench.history.changes import Change, changes_of
-from pricebench.history.compare import Comparison, compare, usual_change
+from pricebench.history.comparison import Comparison, compare, usual_change
 from pricebench.history.index import Index, build_index, rows_at
 from pricebench.history.measurements import Measurements
 from pricebench.history.places import SUFFIXES, Place, place_at

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from pricebench.history.records import HistoryError
 
@@ -73,7 +74,7 @@ class LocalFolder:
         return f"local:{self.root.resolve()}"
 
     def find(self) -> list[Found]:
-        """Every file that may be a run; links to folders are not followed, an unreadable folder is passed over.
+        """Every file that may be a run; links to folders are not followed.
 
         Raises:
             HistoryError: There is no such folder.
@@ -88,6 +89,7 @@ class LocalFolder:
         try:
             entries = list(os.scandir(folder))
         except OSError:
+            yield _unreadable(prefix.rstrip("/"))
             return
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -96,6 +98,7 @@ class LocalFolder:
                 try:
                     facts = entry.stat()
                 except OSError:  # a broken link, or gone since
+                    yield _unreadable(prefix + entry.name)
                     continue
                 yield Found(
                     path=prefix + entry.name,
@@ -126,8 +129,8 @@ class RemoteFolder:
 
     @property
     def key(self) -> str:
-        """The URL."""
-        return f"remote:{self.name}"
+        """The whole URL; it is hashed before it names anything."""
+        return f"remote:{self.url}"
 
     def _open(self) -> tuple[Any, str]:
         try:
@@ -184,8 +187,13 @@ def place_at(where: str | Path) -> Place:
     if isinstance(where, Path) or "://" not in text:
         return LocalFolder(Path(where))
     if text.startswith("file://"):
-        return LocalFolder(Path(text.removeprefix("file://")))
+        return LocalFolder(Path(url2pathname(urlsplit(text).path)))
     return RemoteFolder(text)
+
+
+def _unreadable(path: str) -> Found:
+    # Reading it will fail again, and say why.
+    return Found(path=path, stamp="unreadable", is_settled=False)
 
 
 def _remote_stamp(facts: dict[str, Any]) -> str:

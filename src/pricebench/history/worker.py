@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from pricebench.history.columns import SCHEMA, rows_of
 from pricebench.history.places import Found, LocalFolder
+from pricebench.history.records import HistoryError
 
 MANY = 400  # below this, starting processes takes longer than reading
 _AT_ONCE = 250  # files between two batches: bounds what is held as Python objects
@@ -41,12 +43,16 @@ def _cores() -> int:
 
 def _ask(folder: LocalFolder, files: Sequence[Found]) -> pa.Table:
     question = {"root": str(folder.root.resolve()), "files": [(found.path, found.stamp) for found in files]}
-    finished = subprocess.run(
+    finished = subprocess.run(  # noqa: PLW1510 - the exit code is looked at below
         [sys.executable, "-P", "-c", "from pricebench.history.worker import answer; answer()"],
         input=json.dumps(question).encode(),
         stdout=subprocess.PIPE,
-        check=True,
     )
+    if finished.returncode:
+        raise HistoryError(
+            f"{folder.name}: expected to read {len(files):,} files, found that a reading process ended with exit code "
+            f"{finished.returncode}. Is memory short? Run again."
+        )
     return pa.ipc.open_stream(finished.stdout).read_all()
 
 
@@ -61,6 +67,7 @@ class _NoPandas:
 
 def answer() -> None:
     """Be the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback of its own
     sys.meta_path.insert(0, _NoPandas())
     gc.disable()  # nothing here is cyclic, and the collector would walk every parsed file again and again
     question = json.load(sys.stdin)

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import fsspec
+import pytest
+
+from pricebench.history import HistoryError, open_history
+from pricebench.history.places import RemoteFolder
+from tests.history.making import entry, run, store
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "history"
+
+
+@pytest.fixture
+def opened(tmp_path, folder):
+    """Opens with a cache that the next call finds again."""
+    return lambda: open_history(folder, cache_home=tmp_path / "cache")
+
+
+def age(path, seconds=60):
+    """Make a file older: what was written within two seconds is not cached."""
+    facts = path.stat()
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns - seconds * 10**9))
+
+
+def aged(folder, content, name=None):
+    path = store(folder, content, name)
+    age(path)
+    return path
+
+
+def medians(history):
+    return history.measurements.median.tolist()
+
+
+def test_plain_packed_and_nested_files_are_found(folder, opened):
+    store(folder, run(number=0), "a.json")
+    store(folder, run(number=1), "deep/er/b.json")
+    (folder / "c.json.gz").write_bytes(gzip.compress(json.dumps(run(number=2)).encode()))
+    (folder / "notes.txt").write_text("no run")
+
+    history = opened()
+
+    assert history.run_table["run"].to_pylist() == ["a", "deep/er/b", "c"]
+    assert history.run("c").benchmarks[0].samples == (0.9, 1.0, 1.2)
+    assert json.loads(history.raw("c")) == run(number=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"   \n", "empty file"),
+        (b"{", "half-written"),
+        (json.dumps(run()).encode()[:-40], "half-written"),
+        (gzip.compress(json.dumps(run()).encode())[:-20], "expected gzip"),
+        (b"\x1f\x8b garbage", "expected gzip"),
+        (b"\xff\xfe\x00binary", "half-written"),
+        (b"null", "other content"),
+        (b"[1, 2]", "other content"),
+        (b'"text"', "other content"),
+        (b'{"benchmarks": []}', "without 'machine_info'"),
+        # What google/benchmark and pyperf write.
+        (b'{"context": {}, "benchmarks": [{"name": "x", "real_time": 1.0}]}', "without 'machine_info'"),
+        (b'{"version": "1.0", "benchmarks": [{"runs": []}]}', "without 'machine_info'"),
+        (json.dumps(run(entry("\ud800"))).encode(), "expected JSON"),
+        (b"[" * 100_000, "half-written"),
+        (json.dumps(run() | {"benchmarks": [{"name": "x"}]}).encode(), "without 'fullname'"),
+        (json.dumps(run() | {"benchmarks": 5}).encode(), "other content"),
+    ],
+)
+def test_a_file_that_is_no_run_is_listed_with_its_reason_and_stops_nothing(folder, opened, content, reason):
+    store(folder, run(number=0))
+    (folder / "bad.json").write_bytes(content)
+
+    history = opened()
+
+    assert history.run_table.num_rows == 1
+    ((path, found),) = history.unreadable
+    assert path == "bad.json"
+    assert reason in found
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize("number", [2**70, -1, "many"])
+def test_an_impossible_count_makes_a_file_foreign(folder, opened, number):
+    strange = entry()
+    strange["stats"]["rounds"] = number
+    store(folder, run(strange))
+
+    assert "other content" in opened().unreadable[0].reason
+
+
+def test_numbers_that_json_lacks_are_read_and_stay_unknown(folder, opened):
+    strange = entry(median=float("nan"))
+    strange["stats"]["max"] = float("inf")
+    store(folder, run(strange, entry("test_g", 2.0)))
+
+    history = opened()
+
+    assert history.unreadable == ()
+    assert history.changes() == ()
+
+
+def test_a_second_open_reads_nothing_again(folder, opened):
+    aged(folder, run(entry(median=1.0), number=0))
+    aged(folder, run(entry(median=2.0), number=1))
+    aged(folder, run(number=2) | {"benchmarks": 5}, "bad.json")
+
+    first, second = opened(), opened()
+
+    assert (first.num_read, second.num_read) == (3, 0)
+    assert medians(second) == medians(first) == [1.0, 2.0]
+    assert second.unreadable == first.unreadable
+    assert second.run_table.equals(first.run_table)
+
+
+def test_one_new_run_costs_only_itself(folder, opened):
+    aged(folder, run(number=0))
+    opened()
+    aged(folder, run(entry(median=3.0), number=1))
+
+    history = opened()
+
+    assert history.num_read == 1
+    assert medians(history) == [1.0, 3.0]
+
+
+def test_a_changed_file_is_read_again_and_a_deleted_one_is_gone(folder, opened):
+    changed = aged(folder, run(entry(median=1.0), number=0))
+    deleted = aged(folder, run(entry(median=2.0), number=1))
+    opened()
+    store(folder, run(entry(median=5.0), number=0))
+    age(changed, 30)
+    deleted.unlink()
+
+    history = opened()
+
+    assert medians(history) == [5.0]
+    assert history.num_read == 1
+
+
+def test_a_file_that_was_half_written_is_read_when_it_is_whole(folder, opened):
+    path = aged(folder, run())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    assert opened().run_table.num_rows == 0
+    path.write_bytes(whole)
+
+    assert opened().run_table.num_rows == 1
+
+
+def test_a_file_of_this_moment_is_not_trusted_to_the_cache(folder, opened):
+    # Written twice within one tick of the clock, at the same size, its stamp would not change.
+    store(folder, run())
+
+    opened()
+
+    assert opened().num_read == 1
+
+
+def test_deleting_the_cache_loses_nothing(folder, opened, tmp_path):
+    aged(folder, run(entry(median=2.0)))
+    opened()
+    for path in sorted((tmp_path / "cache").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+
+    assert medians(opened()) == [2.0]
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda _: b"", lambda _: b"ARROW1 but no"])
+def test_a_damaged_cache_is_thrown_away_and_made_again(folder, opened, tmp_path, damage):
+    aged(folder, run(entry(median=2.0)))
+    opened()
+    (segment,) = (tmp_path / "cache").rglob("*.arrow")
+    segment.write_bytes(damage(segment.read_bytes()))
+
+    history = opened()
+
+    assert (medians(history), history.num_read) == ([2.0], 1)
+    assert opened().num_read == 0
+
+
+def test_a_cache_of_another_version_is_replaced(folder, opened, tmp_path):
+    aged(folder, run())
+    opened()
+    (segment,) = (tmp_path / "cache").rglob("*.arrow")
+    segment.rename(segment.with_name(segment.name.replace("v1", "v0", 1)))
+
+    assert opened().num_read == 1
+    assert [path.name[:3] for path in (tmp_path / "cache").rglob("*.arrow")] == ["v1-"]
+
+
+def test_many_small_segments_become_one(folder, opened, tmp_path):
+    for number in range(20):
+        aged(folder, run(entry(median=1.0 + number), number=number))
+        history = opened()
+
+    assert len(list((tmp_path / "cache").rglob("*.arrow"))) < 10
+    assert medians(history) == [1.0 + number for number in range(20)]
+    assert opened().num_read == 0
+
+
+def test_readers_at_once_see_the_same_and_leave_a_good_cache(folder, opened):
+    for number in range(30):
+        aged(folder, run(entry(median=1.0 + number), number=number))
+
+    with ThreadPoolExecutor(8) as readers:
+        found = list(readers.map(lambda _: medians(opened()), range(24)))
+
+    assert all(each == [1.0 + number for number in range(30)] for each in found)
+    assert opened().num_read == 0
+
+
+def test_nothing_is_written_beside_the_runs(folder, opened):
+    aged(folder, run())
+
+    opened()
+
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["0001_00000000.json"]
+
+
+def test_without_cache_nothing_is_written_anywhere(folder, tmp_path):
+    aged(folder, run())
+
+    open_history(folder, cache_home=tmp_path / "cache", use_cache=False)
+
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder is made unwritable in another way there")
+def test_a_cache_that_cannot_be_written_stops_nothing(folder, tmp_path):
+    aged(folder, run(entry(median=2.0)))
+    (tmp_path / "file").write_text("in the way of a folder")
+
+    history = open_history(folder, cache_home=tmp_path / "file")
+
+    assert medians(history) == [2.0]
+
+
+def test_many_files_are_read_by_several_processes_to_the_same_result(tmp_path):
+    folder = tmp_path / "history"
+    for number in range(420):
+        store(folder, run(entry(median=1.0 + number), number=number))
+    (folder / "bad.json").write_text("{")
+
+    history = open_history(folder, cache_home=tmp_path / "cache")
+
+    assert history.num_read == 421
+    assert medians(history) == [1.0 + number for number in range(420)]
+    assert [each.path for each in history.unreadable] == ["bad.json"]
+
+
+def test_a_folder_that_is_not_there_says_how_to_make_a_run(tmp_path):
+    with pytest.raises(HistoryError, match="Run: pytest benchmarks"):
+        open_history(tmp_path / "none")
+
+
+def test_an_empty_folder_is_an_empty_history(tmp_path):
+    history = open_history(tmp_path, cache_home=tmp_path / "cache")
+
+    assert history.run_table.num_rows == 0
+    assert len(history.runs) == len(history.benchmarks) == len(history.measurement_table) == 0
+    assert history.changes() == ()
+
+
+def test_a_loop_of_links_ends(folder, opened):
+    store(folder, run())
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+
+    assert opened().run_table.num_rows == 1
+
+
+def test_a_link_that_leads_nowhere_is_listed(folder, opened):
+    store(folder, run())
+    (folder / "gone.json").symlink_to(folder / "nothing.json")
+
+    assert opened().unreadable == (("gone.json", "expected a readable file, found: No such file or directory"),)
+
+
+def test_a_url_is_read_like_a_folder(tmp_path):
+    system = fsspec.filesystem("memory")
+    packed = gzip.compress(json.dumps(run(entry(median=2.0), number=1)).encode())
+    system.pipe({"/bucket/a.json": json.dumps(run()).encode(), "/bucket/x/b.json.gz": packed, "/bucket/c.json": b"{"})
+
+    first = open_history("memory://bucket", cache_home=tmp_path)
+    second = open_history("memory://bucket", cache_home=tmp_path)
+
+    assert medians(second) == medians(first) == [1.0, 2.0]
+    assert (first.num_read, second.num_read) == (3, 0)
+    assert second.run("x/b").benchmarks[0].median == 2.0
+    assert [each.path for each in first.unreadable] == ["c.json"]
+
+
+def test_a_changed_file_behind_a_url_is_read_again(tmp_path):
+    system = fsspec.filesystem("memory")
+    system.pipe("/changing/a.json", json.dumps(run()).encode())
+    open_history("memory://changing", cache_home=tmp_path)
+    system.pipe("/changing/a.json", json.dumps(run(entry(median=4.0))).encode())
+
+    assert medians(open_history("memory://changing", cache_home=tmp_path)) == [4.0]
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "memory://not-there"])
+def test_a_url_that_leads_nowhere_is_one_line(url, tmp_path):
+    with pytest.raises(HistoryError) as caught:
+        open_history(url, cache_home=tmp_path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_url_is_a_local_folder(tmp_path):
+    store(tmp_path, run())
+
+    assert open_history(f"file://{tmp_path}", cache_home=tmp_path / "cache").name == str(tmp_path)
+
+
+def test_credentials_of_a_url_are_not_shown():
+    assert RemoteFolder("https://user:secret@example.org/runs?token=abc").name == "https://example.org/runs"
+
+
+def test_opening_imports_neither_torch_nor_pandas(tmp_path):
+    aged(tmp_path, run())
+    open_history(tmp_path, cache_home=tmp_path / "cache")
+    code = (
+        "import sys; from pathlib import Path; from pricebench.history import open_history;"
+        "h = open_history(Path(sys.argv[1]), cache_home=Path(sys.argv[2])); h.changes();"
+        "print(h.num_read, sorted({'torch', 'pandas'} & set(sys.modules)))"
+    )
+
+    command = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "cache")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "0 []"
