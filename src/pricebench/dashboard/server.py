@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
+from importlib import import_module
 from pathlib import Path
 
 from pricebench.dashboard.settings import Settings
@@ -45,6 +47,8 @@ def serve(settings: Settings, *, port: int = PORT) -> None:
     _check_free(port)
     from streamlit.web import cli  # noqa: PLC0415 - half a second that a refused port does not need
 
+    # The first page prices a house: torch is imported while the browser starts.
+    threading.Thread(target=import_module, args=("pricebench.serving",), daemon=True).start()
     options = {**OPTIONS, "server.port": port}
     cli.main(
         ["run", str(_SCRIPT), *_flags(options), "--", *settings.arguments()],

@@ -20,7 +20,7 @@ from pricebench.history import Change, Comparison, History, HistoryError
 from pricebench.units import format_duration
 
 # More dots than a screen has room for are summed up; each says how many runs it stands for.
-MOST_POINTS = 300
+MOST_POINTS = 200
 
 
 # ---- which series --------------------------------------------------------------------------------------------------

@@ -36,10 +36,12 @@ def show(settings: Settings) -> None:
     branch, runs = _choose_runs(mine)
     is_log = st.toggle("Logarithmic", key="log", bind="query-params")
     changed = folders_changed(settings.reports / FOLDER)
+    ids = runs["run"].tolist()
+    span = (ids[0], ids[-1], len(ids))
     pictures = {}
     for shape in dict.fromkeys(line.shape for line in lines):
         shown = tuple(line for line in lines if line.shape == shape)
-        pictures[shape] = _picture(history, changed, machine, shown, runs["run"].tolist(), branch)
+        pictures[shape] = _picture(history, changed, machine, shown, ids, span, branch)
         _show_picture(shown[0].bench, shape, pictures[shape], is_log=is_log)
     _show_steps(pictures)
     _show_comparison(history, mine)
@@ -89,10 +91,11 @@ def _picture(
     changed: tuple[tuple[str, int], ...],  # noqa: ARG001 - part of the key, which the history is not
     machine: str,
     lines: tuple[Line, ...],
-    runs: list[str],
+    _runs: list[str],
+    span: tuple[str, str, int],  # noqa: ARG001 - names the runs: thousands of ids would take longer to compare
     branch: str | None,
 ) -> Picture:
-    return picture(_history, machine, lines, runs, branch)
+    return picture(_history, machine, lines, _runs, branch)
 
 
 # ---- showing -------------------------------------------------------------------------------------------------------
