@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,10 @@ def real_data(pytestconfig: pytest.Config) -> Path:
 def _one_thread() -> None:
     # Sums are then the same on every machine that runs the tests.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    # A shell's background jobs ignore Ctrl-C, and so would the processes that tests send it to.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
