@@ -1,7 +1,7 @@
 """What opening a large history costs: `python -m benchmarks.history_speed FOLDER`, made by `benchmarks.make_history`.
 
-Every open is a process of its own. First from a cold disk where the system can forget its pages of a file, then the same
-warm, then with a full cache, with one run more, and two readers at once with an empty cache.
+Every open is a process of its own. First from a cold disk where the system can forget its pages of a file, then the
+same warm, then with a full cache, with one run more, and two readers at once with an empty cache.
 """
 
 from __future__ import annotations
