@@ -23,25 +23,33 @@ class _Reading:
 
 
 class LoadMeter:
-    """Measures from its making to each call of `warnings`; knows nothing on systems without `/proc/stat`."""
+    """Measures from its making to each call of `shares` or `warnings`; knows nothing on systems without `/proc/stat`."""
 
     def __init__(self, clock: Callable[[], Second] = time.monotonic, stat: Path = _STAT) -> None:
         self._clock = clock
         self._stat = stat
         self._start = self._read()
 
-    def warnings(self, *, own: Second = 0.0) -> list[str]:
-        """Sentences about what disturbed the measurement; empty if nothing did, or nothing can be known.
+    def shares(self, *, own: Second = 0.0) -> tuple[float, float] | None:
+        """Cores that other programs used, and that the hypervisor withheld; None where nothing can be known.
 
         Args:
             own: Processor time of children that still run, which the system does not count as ours yet.
         """
         now, start = self._read(), self._start
         if now is None or start is None or now.wall <= start.wall:
-            return []
+            return None
         wall = now.wall - start.wall
         others = max(0.0, (now.busy - start.busy) - (now.own - start.own) - own) / wall
-        stolen = (now.stolen - start.stolen) / wall
+        return others, (now.stolen - start.stolen) / wall
+
+    def warnings(self, *, own: Second = 0.0) -> list[str]:
+        """Sentences about what disturbed the measurement; empty if nothing did, or nothing can be known.
+
+        Args:
+            own: As for `shares`.
+        """
+        others, stolen = self.shares(own=own) or (0.0, 0.0)
         found = []
         if others > _BUSY_CORES:
             found.append(f"busy machine: other programs used {others:.2f} cores")

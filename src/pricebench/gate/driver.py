@@ -1,0 +1,251 @@
+"""From a base and a head to blocks: trees, environments, a rehearsal of each suite, then fresh processes block by block."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pricebench.gate import trees
+from pricebench.gate.measure import Pair, measure_block
+from pricebench.gate.processes import Crew, Side, Starter, WorkerError, forkable, python_of_this_process
+from pricebench.gate.records import Arm, Block, GateError
+from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
+from pricebench.gate.trees import Tree
+from pricebench.gate.workspace import Workspace
+from pricebench.load import LoadMeter
+
+# Of an arm's tree and caches; of one length, so that paths are as long on all arms.
+_TREES = ("base", "head", "null")
+_CACHES = ("inductor", "triton")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be compared.
+
+    Attributes:
+        root: The checkout.
+        base: A git ref.
+        head: A git ref, or None for the checkout as it lies there.
+        pytest: Arguments that choose the suite.
+        carry: Paths that git ignores and both trees need, such as a trained model; relative to the checkout.
+        renamed: Ids of base's suite to those of head's.
+        threads: Of every process.
+        base_python: Of an environment for base; else head's where it fits, else one made from base's lock.
+        can_share: Fork the arms from one process, where that is possible.
+        environment: Variables for all processes.
+        seed: Of all orders and hashes.
+    """
+
+    root: Path
+    base: str
+    head: str | None = None
+    pytest: Sequence[str] = ()
+    carry: Sequence[str] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
+    base_python: Path | None = None
+    can_share: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Both sides, ready for blocks.
+
+    Attributes:
+        crew: What the processes share.
+        sides: Base, head, the second copy of base, and the control.
+        base: Its tree.
+        head: Its tree.
+        on_base: What base's suite did.
+        on_head: What head's did.
+        pairs: Benchmarks that work on both sides, in head's order.
+        modules: Imported once a block; empty where each arm imports everything itself.
+    """
+
+    crew: Crew
+    sides: tuple[Side, ...]
+    base: Tree
+    head: Tree
+    on_base: Rehearsal
+    on_head: Rehearsal
+    pairs: tuple[Pair, ...]
+    modules: tuple[str, ...]
+
+    @property
+    def control(self) -> Pair:
+        """The benchmark that is slowed down on purpose: the one with the shortest calls, so the cheapest."""
+        rounds = self.on_base.rounds
+        return min(self.pairs, key=lambda pair: (rounds.get(pair.base, 0) == 1, self.on_base.estimates[pair.base]))
+
+
+def prepare(request: Request, workspace: Workspace, say: Callable[[str], None] = lambda _: None) -> Prepared:
+    """Check out, rehearse, and find out what the arms can share.
+
+    Args:
+        request: What is to be compared.
+        workspace: Where everything is made.
+        say: Is told what happens.
+
+    Raises:
+        GateError: Something is not what it should be; the message says what to do.
+    """
+    root = request.root
+    say("checking out")
+    base = trees.check_out(root, trees.resolve(root, request.base), workspace.folder / _TREES[0])
+    if request.head is None:
+        head = trees.check_out_as_it_is(root, workspace.folder / _TREES[1])
+    else:
+        head = trees.check_out(root, trees.resolve(root, request.head), workspace.folder / _TREES[1])
+    python = python_of_this_process()
+    base_python = request.base_python
+    if base_python is None:
+        base_python = python
+        if trees.needs(base.folder) != trees.needs(head.folder):
+            say("making an environment for base, whose dependencies differ")
+            base_python = trees.make_environment(base)
+    for tree in (base, head):
+        _carry(request, tree)
+    crew = Crew(
+        workspace=workspace,
+        root=root,
+        pytest=request.pytest,
+        threads=request.threads,
+        environment=request.environment,
+    )
+    sides = (
+        Side(arm=Arm.BASE, tree=base.folder, python=base_python),
+        Side(arm=Arm.HEAD, tree=head.folder, python=python),
+    )
+    say("rehearsing both suites")
+    with ThreadPoolExecutor(len(sides)) as pool:
+        on_base, on_head = pool.map(lambda side: rehearse(crew, side, seed=request.seed), sides)
+    _refuse_two_machines(on_base, on_head, same_environment=base_python == python)
+    pairs = _pairs(on_base, on_head, request.renamed)
+    second = trees.copy(base, workspace.folder / _TREES[2])
+    for cache in _CACHES:
+        made = workspace.folder / f"{cache}-{_TREES[0]}"
+        if made.is_dir():
+            shutil.copytree(made, workspace.folder / f"{cache}-{_TREES[2]}")
+    modules: list[str] = []
+    if request.can_share and base_python == python:
+        say("importing what the arms share")
+        both = {name: file for name, file in on_base.modules.items() if name in on_head.modules}
+        modules = forkable(crew, sides[0], shareable(both, (base.folder, head.folder)))
+    sides += tuple(Side(arm=arm, tree=second.folder, python=base_python) for arm in (Arm.NULL, Arm.CONTROL))
+    return Prepared(
+        crew=crew,
+        sides=sides,
+        base=base,
+        head=head,
+        on_base=on_base,
+        on_head=on_head,
+        pairs=pairs,
+        modules=tuple(modules),
+    )
+
+
+def measure(
+    prepared: Prepared, choose: Callable[[], tuple[Sequence[Pair], bool]], *, seed: int, first: int = 0
+) -> Iterator[Block]:
+    """Blocks, one after another, while something is left to measure.
+
+    The processes of the next block import while one is measured.
+
+    Args:
+        prepared: Both sides.
+        choose: Asked before each block: which benchmarks, and whether with the control; none ends it.
+        seed: Of orders and hashes.
+        first: Number of the first block.
+
+    Raises:
+        WorkerError: A process died or hung.
+    """
+    crew = prepared.crew
+
+    def start(number: int) -> Starter:
+        hashes = random.Random(f"{seed} {number}").randrange(1, 2**32)  # noqa: S311 - no secret
+        return Starter(crew, prepared.sides, modules=prepared.modules, seed=hashes)
+
+    upcoming = start(first)
+    number = first
+    try:
+        while True:
+            pairs, with_control = choose()
+            control = prepared.control if with_control else None
+            if control and control not in pairs:
+                pairs = [control, *pairs]
+            if not pairs:
+                return
+            current, upcoming = upcoming, None
+            with current:
+                meter, before = LoadMeter(), current.cpu_seconds()
+                workers = current.fork()
+                upcoming = start(number + 1)
+                if control is None:
+                    workers.pop(Arm.CONTROL).close()
+                block = measure_block(
+                    workers,
+                    pairs,
+                    number=number,
+                    seed=seed + number,
+                    cores=crew.measuring,
+                    estimates=prepared.on_base.estimates,
+                    control=control,
+                )
+            shares = meter.shares(own=upcoming.cpu_seconds() - before)
+            yield replace(block, others=None if shares is None else sum(shares))
+            number += 1
+    finally:
+        if upcoming is not None:
+            upcoming.end()
+
+
+def _carry(request: Request, tree: Tree) -> None:
+    for name in request.carry:
+        source, target = request.root / name, tree.folder / name
+        if not source.exists() or target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            shutil.copy2(source, target)
+
+
+def _refuse_two_machines(base: Rehearsal, head: Rehearsal, *, same_environment: bool) -> None:
+    """Versions may differ where the environments do: that is then part of what is compared."""
+    names = base.machine.keys() | head.machine.keys()
+    if not same_environment:
+        names &= {"cpu", "architecture", "logical_cores", "system", "threads"}
+    differing = [
+        f"{name} {base.machine.get(name)} against {head.machine.get(name)}"
+        for name in sorted(names)
+        if base.machine.get(name) != head.machine.get(name)
+    ]
+    if differing:
+        raise GateError(f"base and head ran on two fingerprints: {'; '.join(differing)}. Give both the same Python.")
+
+
+def _pairs(base: Rehearsal, head: Rehearsal, renamed: Mapping[str, str]) -> tuple[Pair, ...]:
+    """Benchmarks that work on both sides."""
+    if not base.found and not head.found:
+        raise GateError(
+            "the suite has no benchmark: no test that was chosen uses the fixture `benchmark`. "
+            "Name the suite behind --, or choose with -k."
+        )
+    before = {new: old for old, new in renamed.items()}
+    return tuple(
+        Pair(base=before.get(name, name), head=name)
+        for name in head.estimates
+        if before.get(name, name) in base.estimates
+    )
+
+
+__all__ = ["Prepared", "Request", "WorkerError", "measure", "prepare"]

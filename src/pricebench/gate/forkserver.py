@@ -1,0 +1,129 @@
+"""One block's processes: what the arms share is imported once, then each arm is forked and runs pytest on its own tree.
+
+Run as a file by the suite's own Python; it imports the standard library only. Fresh for every block: the addresses at
+which libraries and heap lie differ from block to block and are the same in the arms of one, so that what they do to the
+times cancels. Nothing of a tree is imported here.
+
+    python forkserver.py PLAN
+
+It says `ready` when all is imported, forks at a line on stdin, and ends with its children. Or it says `threads MODULE` and
+ends: that import started a thread, and a fork would lose it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+import tempfile
+import traceback
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    """Import, fork, wait."""
+    _die_with_parent()
+    plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    del sys.path[0]  # this file's folder
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in plan["modules"]:
+            # The list was made by another process: some of its modules exist there only.
+            with suppress(Exception):
+                importlib.import_module(name)
+            if _num_threads() > 1:
+                sys.stdout.write(f"threads {name}\n")
+                return
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    if not sys.stdin.readline():
+        return
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, every page
+    children = []
+    for arm in plan["arms"]:
+        child = os.fork()
+        if not child:
+            _die_with_parent()
+            _run(arm, plan)
+        children.append(child)
+        os.close(arm["socket"])
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def _run(arm: dict[str, Any], plan: dict[str, Any]) -> None:
+    """Become an ordinary `python -m pytest` in the arm's tree."""
+    log = os.open(arm["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for other in plan["arms"]:
+        if other["socket"] != arm["socket"]:
+            with suppress(OSError):
+                os.close(other["socket"])
+    os.chdir(arm["tree"])
+    os.environ.update(arm["environment"])
+    tempfile.tempdir = None
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, plan["cores"])
+    root, tree = plan["root"], arm["tree"]
+    # An editable installation names the original; the arm's own tree takes its place.
+    elsewhere = [entry for entry in sys.path if not _is_below(entry, root) or _is_below(entry, sys.prefix)]
+    moved = [tree + entry[len(root) :] for entry in sys.path if entry not in elsewhere]
+    sys.path[:] = list(dict.fromkeys([*arm["path"], *moved, *elsewhere]))
+    importlib.invalidate_caches()
+    arguments = [*plan["pytest"], *_quiet_plugins()]
+    sys.argv = ["pytest", *arguments]
+    code = 3
+    try:
+        import pytest  # noqa: PLC0415 - in the child: its plugins are the tree's affair
+
+        code = int(pytest.main(arguments))
+    except BaseException:
+        traceback.print_exc()  # into the log: the driver quotes its last line
+        raise
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _quiet_plugins() -> list[str]:
+    """Arguments that keep other plugins from distributing, tracing or reordering what is measured."""
+    found = []
+    if importlib.util.find_spec("xdist"):
+        found += ["-n", "0"]
+    if importlib.util.find_spec("pytest_cov"):
+        found += ["--no-cov"]
+    return [*found, "-p", "no:randomly"]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
+
+
+def _num_threads() -> int:
+    """Python's own and those of libraries; 1 where the system does not tell."""
+    with suppress(OSError):
+        return len(os.listdir("/proc/self/task"))
+    return 1
+
+
+def _die_with_parent() -> None:
+    """On Linux: a killed driver leaves nothing running."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    main()

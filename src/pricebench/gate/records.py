@@ -1,0 +1,87 @@
+"""What a gate measures, as plain data: blocks of raw slices, and the machine they were measured on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+from pricebench.errors import PricebenchError
+from pricebench.units import Second
+
+
+class GateError(PricebenchError):
+    """The gate cannot run: a ref, a tree, an environment, a setting or a suite is not what it should be."""
+
+
+class Arm(StrEnum):
+    """One side of a block."""
+
+    BASE = "base"
+    HEAD = "head"
+    NULL = "null"  # a second copy of base: what differs between the two is noise
+    CONTROL = "control"  # the second copy with a planted slowdown: a gate that does not see it is blind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One fresh process an arm, in which the arms' slices alternated.
+
+    Attributes:
+        number: From 0, in order of measuring.
+        seconds: By benchmark and arm the slices, seconds per call, in the order of their rounds: slices of the same
+            place are of the same round, so neighbours in time.
+        calls: By benchmark, per slice, the same for all arms.
+        failures: By benchmark and arm why it was not measured.
+        wall: Seconds that the block took, processes included.
+        others: Cores that other programs used meanwhile, and the hypervisor withheld; None where the system does
+            not tell.
+    """
+
+    number: int
+    seconds: Mapping[str, Mapping[Arm, tuple[Second, ...]]]
+    calls: Mapping[str, int]
+    failures: Mapping[str, Mapping[Arm, str]] = field(default_factory=dict)
+    wall: Second = 0.0
+    others: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """With seven significant digits: the clock has no more."""
+        return {
+            "number": self.number,
+            "seconds": {
+                name: {str(arm): [float(f"{value:.7g}") for value in slices] for arm, slices in arms.items()}
+                for name, arms in self.seconds.items()
+            },
+            "calls": dict(self.calls),
+            "failures": {name: {str(arm): why for arm, why in arms.items()} for name, arms in self.failures.items()},
+            "wall": round(self.wall, 2),
+            "others": None if self.others is None else round(self.others, 3),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what `to_json` made.
+
+        Raises:
+            KeyError, TypeError, ValueError: It did not.
+        """
+        return cls(
+            number=int(record["number"]),
+            seconds={
+                name: {Arm(arm): tuple(map(float, slices)) for arm, slices in arms.items()}
+                for name, arms in record["seconds"].items()
+            },
+            calls={name: int(calls) for name, calls in record["calls"].items()},
+            failures={name: {Arm(arm): str(why) for arm, why in arms.items()} for name, arms in record["failures"].items()},
+            wall=float(record["wall"]),
+            others=None if record["others"] is None else float(record["others"]),
+        )
+
+
+def machine_digest(machine: Mapping[str, object]) -> str:
+    """Ten hexadecimal digits over what the workers said of their machine and libraries."""
+    return hashlib.sha256(json.dumps(dict(machine), sort_keys=True).encode()).hexdigest()[:10]

@@ -1,0 +1,126 @@
+"""One run of a suite before anything is compared: what there is, whether it works, and what its processes can share.
+
+It also fills the caches: bytecode, compiled graphs, whatever the suite's fixtures keep in the tree.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from pricebench.gate.processes import Crew, Side, Worker, started
+from pricebench.gate.records import GateError
+from pricebench.units import Second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What one tree's suite did.
+
+    Attributes:
+        estimates: Seconds per call of every benchmark that worked, in the suite's order.
+        rounds: Of those that say how many they have.
+        failed: By id why a benchmark failed, or never used its fixture.
+        skipped: By id why it was skipped.
+        machine: What the process said of machine and libraries.
+        modules: Files of all modules by name, in the order in which they were imported.
+    """
+
+    estimates: Mapping[str, Second]
+    rounds: Mapping[str, int]
+    failed: Mapping[str, str]
+    skipped: Mapping[str, str]
+    machine: Mapping[str, object]
+    modules: Mapping[str, str]
+
+    @property
+    def found(self) -> list[str]:
+        """All benchmarks."""
+        return [*self.estimates, *self.failed, *self.skipped]
+
+
+def rehearse(crew: Crew, side: Side, *, seed: int) -> Rehearsal:
+    """Run the suite of one tree, untimed but for an estimate.
+
+    Raises:
+        WorkerError: pytest ended before it was through, a file that cannot be imported for instance.
+        GateError: The suite used code of another tree.
+    """
+    with started(crew, [side], modules=(), seed=seed) as workers:
+        return _lead(crew, workers[side.arm])
+
+
+def _lead(crew: Crew, worker: Worker) -> Rehearsal:
+    first = worker.hear()
+    worker.say(run=first["collected"])
+    estimates: dict[str, Second] = {}
+    rounds: dict[str, int] = {}
+    failed: dict[str, str] = {}
+    skipped: dict[str, str] = {}
+    while "finished" not in (message := worker.hear()):
+        if "reached" in message:
+            name = message["reached"]
+            worker.say(do="calibrate", cores=[])
+            seconds = float(worker.hear()["seconds"])
+            if message["rounds"] and not seconds:
+                worker.say(do="slice", calls=1, spin=0.0)
+                seconds = float(worker.hear()["seconds"])
+            estimates[name] = seconds
+            if message["rounds"]:
+                rounds[name] = message["rounds"]
+            worker.say(do="finish")
+        elif message["outcome"] == "skipped":
+            skipped[message["ended"]] = message["reason"]
+        elif message["outcome"] == "failed":
+            failed[message["ended"]] = message["reason"]
+        elif message["ended"] not in estimates:
+            failed[message["ended"]] = "it has the fixture `benchmark` and never called it"
+    for name in failed:
+        estimates.pop(name, None)
+    _refuse_foreign_code(crew, worker, message["modules"])
+    return Rehearsal(
+        estimates=estimates,
+        rounds=rounds,
+        failed=failed,
+        skipped=skipped,
+        machine=first["machine"],
+        modules=message["modules"],
+    )
+
+
+def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str]) -> None:
+    """Code of the original checkout in a run on another tree: both sides would measure the same code."""
+    environment = worker.side.python.parent.parent
+    foreign = [
+        f"{name} ({file})"
+        for name, file in modules.items()
+        if Path(file).is_relative_to(crew.root) and not Path(file).is_relative_to(environment)
+    ]
+    if foreign:
+        raise GateError(
+            f"pytest on {worker.side.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
+            "Put the package below src/ or beside pyproject.toml, or install it editable."
+        )
+
+
+def shareable(modules: Mapping[str, str], trees: Iterable[Path]) -> list[str]:
+    """Modules that can be imported once for all arms: of the environment, not of a tree, and of no pytest plugin.
+
+    pytest rewrites the assertions in all modules of a distribution that has a plugin, and warns of one that is there.
+    """
+    plugins = {"conftest"}
+    for distribution in metadata.distributions():
+        if any(entry.group == "pytest11" for entry in distribution.entry_points):
+            plugins |= {file.parts[0].partition(".")[0] for file in distribution.files or ()}
+    folders = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib", "platstdlib")]
+    trees = list(trees)
+    return [
+        name
+        for name, file in modules.items()
+        if name.partition(".")[0] not in plugins
+        and any(Path(file).is_relative_to(folder) for folder in folders)
+        and not any(Path(file).is_relative_to(tree) for tree in trees)
+    ]

@@ -1,0 +1,178 @@
+"""The trees that are compared: base from git, head from git or as it lies there, and what tells whether one environment fits both."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pricebench.gate.records import GateError
+
+_DEPENDENCY_FILES = ("uv.lock", "setup.py", "setup.cfg", "requirements.txt", "requirements-dev.txt", ".python-version")
+_DEPENDENCY_TABLES = ("build-system", "dependency-groups")
+_DEPENDENCY_KEYS = ("dependencies", "optional-dependencies", "requires-python")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A checkout that nothing else touches.
+
+    Attributes:
+        folder: Where it lies.
+        commit: Full hash of what was checked out.
+        is_dirty: It holds changes that the commit does not.
+    """
+
+    folder: Path
+    commit: str
+    is_dirty: bool = False
+
+
+def repository(folder: Path) -> Path:
+    """The root of the checkout that `folder` lies in.
+
+    Raises:
+        GateError: It lies in none, or there is no git.
+    """
+    if shutil.which("git") is None:
+        raise GateError("git is not on the PATH, and base is checked out with it. Install git.")
+    found = _git(folder, "rev-parse", "--show-toplevel")
+    if found.returncode:
+        raise GateError(f"{folder} is in no git repository, and base is a git ref. Run the gate inside a checkout.")
+    return Path(found.stdout.strip())
+
+
+def resolve(root: Path, ref: str) -> str:
+    """The full hash of a commit.
+
+    Raises:
+        GateError: The repository has no such commit.
+    """
+    # Not taken for an option, whatever it begins with.
+    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if found.returncode:
+        shallow = _git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+        hint = (
+            "This clone is shallow: fetch more (git fetch --unshallow; fetch-depth: 0 in actions/checkout)."
+            if shallow
+            else "Fetch it, or name another: a branch, a tag, a hash."
+        )
+        raise GateError(f"git knows no commit '{ref}' here. {hint}")
+    return found.stdout.strip()
+
+
+def is_ancestor(root: Path, older: str, newer: str) -> bool:
+    """Whether `newer` contains `older`; False for what git does not know."""
+    return _git(root, "merge-base", "--is-ancestor", older, newer).returncode == 0
+
+
+def check_out(root: Path, commit: str, folder: Path) -> Tree:
+    """A worktree of a commit.
+
+    Raises:
+        GateError: git could not make it.
+    """
+    made = _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
+    if made.returncode:
+        raise GateError(f"git could not check out {commit[:10]}: {_last_line(made.stderr)}. Mend that and run again.")
+    return Tree(folder=folder, commit=commit)
+
+
+def check_out_as_it_is(root: Path, folder: Path) -> Tree:
+    """A worktree with what lies in the checkout now: changes and new files too, ignored ones not.
+
+    Raises:
+        GateError: git could not make it.
+    """
+    head = check_out(root, resolve(root, "HEAD"), folder)
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    committed = _git(folder, "ls-files", "-z")
+    present = [name for name in listed.stdout.split("\0") if name]
+    for name in {name for name in committed.stdout.split("\0") if name} - set(present):
+        (folder / name).unlink(missing_ok=True)
+    for name in present:
+        source, target = root / name, folder / name
+        if not source.is_symlink() and not source.exists():
+            target.unlink(missing_ok=True)
+        elif source.is_symlink() or source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+    changed = _git(root, "status", "--porcelain").stdout.strip()
+    return Tree(folder=folder, commit=head.commit, is_dirty=bool(changed))
+
+
+def copy(tree: Tree, folder: Path) -> Tree:
+    """A second copy, with what was made in the first since: caches, a trained model."""
+    shutil.copytree(tree.folder, folder, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    return Tree(folder=folder, commit=tree.commit, is_dirty=tree.is_dirty)
+
+
+def needs(folder: Path) -> dict[str, str]:
+    """What a tree says about its dependencies; two trees that say the same share an environment."""
+    found = {}
+    for name in _DEPENDENCY_FILES:
+        path = folder / name
+        if path.is_file():
+            found[name] = path.read_text(encoding="utf-8", errors="replace")
+    project = folder / "pyproject.toml"
+    if project.is_file():
+        try:
+            tables = tomllib.loads(project.read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise GateError(f"{project.name} of {folder.name} cannot be read: {error}. Mend it.") from error
+        for name in _DEPENDENCY_TABLES:
+            found[name] = repr(tables.get(name))
+        for name in _DEPENDENCY_KEYS:
+            found[name] = repr(tables.get("project", {}).get(name))
+    return found
+
+
+def make_environment(tree: Tree) -> Path:
+    """The Python of an environment of the tree's own, made from its `uv.lock`.
+
+    Raises:
+        GateError: There is no lock, no uv, or it could not make the environment.
+    """
+    if not (tree.folder / "uv.lock").is_file():
+        raise GateError(
+            f"the dependencies of base ({tree.commit[:10]}) differ from head's, and it has no uv.lock to make an "
+            "environment from. Give the Python of one: --base-python."
+        )
+    uv = shutil.which("uv")
+    if uv is None:
+        raise GateError("base needs an environment of its own, and uv is not on the PATH. Install it: pip install uv.")
+    made = subprocess.run(
+        [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--no-config"],
+        cwd=tree.folder,
+        env=_without_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    python = tree.folder / ".venv" / "bin" / "python"
+    if made.returncode or not python.is_file():
+        raise GateError(
+            f"uv could not make the environment of base ({tree.commit[:10]}): {_last_line(made.stderr)}. "
+            "Give the Python of one: --base-python."
+        )
+    return python
+
+
+def _without_environment() -> dict[str, str]:
+    import os  # noqa: PLC0415
+
+    return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
+
+
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S607 - the user's own git
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else "no reason given"
