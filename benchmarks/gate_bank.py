@@ -18,8 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pricebench.errors import PricebenchError
 from pricebench.gate import trees
 from pricebench.gate.bank import Bank
+from pricebench.gate.conclusion import CONTROL_THRESHOLDS
 from pricebench.gate.driver import Request, measure, prepare
-from pricebench.gate.measure import Pair
+from pricebench.gate.measure import Experiment, Pair
+from pricebench.gate.records import Arm
 from pricebench.gate.settings import Settings
 from pricebench.gate.workspace import Workspace
 
@@ -61,7 +63,9 @@ def measure_bank(path: Path, num_blocks: int, *, can_share: bool, talk: Console)
                 # The last number is written before the next block is asked for.
                 return (prepared.pairs, True) if len(bank.blocks) < num_blocks else ((), False)
 
-            for block in measure(prepared, choose, seed=1_000_003, first=len(bank.blocks)):
+            share = CONTROL_THRESHOLDS * settings.threshold_of(prepared.control.head)
+            experiment = Experiment(planted={Arm.CONTROL: share})
+            for block in measure(prepared, choose, seed=1_000_003, experiment=experiment, first=len(bank.blocks)):
                 bank.add(block)
                 bar.update(task, completed=len(bank.blocks))
                 if not talk.is_terminal:

@@ -22,6 +22,22 @@ class _Reading:
     own: Second
 
 
+def busy_seconds(stat: Path = _STAT) -> Second | None:
+    """Processor time that all programs have used since the start, in ticks of the system's clock; None if unknown."""
+    found = _busy_and_stolen(stat)
+    return None if found is None else found[0]
+
+
+def _busy_and_stolen(stat: Path) -> tuple[Second, Second] | None:
+    try:
+        fields = stat.read_text().split("\n", 1)[0].split()[1:9]
+        user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
+    except (OSError, ValueError):
+        return None
+    tick = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + irq + softirq) / tick, steal / tick
+
+
 class LoadMeter:
     """Measures from its making to each call of `shares` or `warnings`; knows nothing on systems without `/proc/stat`."""
 
@@ -58,16 +74,13 @@ class LoadMeter:
         return found
 
     def _read(self) -> _Reading | None:
-        try:
-            fields = self._stat.read_text().split("\n", 1)[0].split()[1:9]
-            user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
-        except (OSError, ValueError):
+        found = _busy_and_stolen(self._stat)
+        if found is None:
             return None
-        tick = os.sysconf("SC_CLK_TCK")
         times = os.times()
         return _Reading(
             wall=self._clock(),
-            busy=(user + nice + system + irq + softirq) / tick,
-            stolen=steal / tick,
+            busy=found[0],
+            stolen=found[1],
             own=times.user + times.system + times.children_user + times.children_system,
         )

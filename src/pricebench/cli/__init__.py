@@ -13,6 +13,7 @@ from pricebench.cli.cliff import cliff
 from pricebench.cli.console import talk
 from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
+from pricebench.cli.gate import gate
 from pricebench.cli.history import app as history
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, cliff, profile, dashboard):
+for command in (train, predict, modes, export, cliff, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 

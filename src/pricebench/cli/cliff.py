@@ -14,7 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, talk
+from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, seconds_of, talk
 
 
 def cliff(
@@ -60,7 +60,7 @@ def cliff(
         threads=threads,
         device=device,
         processes=processes,
-        budget=_seconds(budget),
+        budget=seconds_of("--budget", budget),
     )
     report, path, is_interrupted = _measure(plan, reports / "cliff", resume)
     _show(report, full_batches, markdown=markdown, as_json=as_json)
@@ -136,13 +136,6 @@ def _new_file(folder: Path, report: Any) -> Path:
             continue
         return path
     raise AssertionError("a thousand runs in a second")
-
-
-def _seconds(text: str) -> float | None:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not found:
-        raise typer.BadParameter(f"--budget is '{text}', expected a time such as 600s, 10m or 1h; 0 for no limit.")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] or None
 
 
 def _show(report: Any, full_batches: int, *, markdown: bool, as_json: bool) -> None:

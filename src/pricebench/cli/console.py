@@ -5,6 +5,7 @@ The result goes to stdout, talk and progress to stderr.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -19,3 +20,11 @@ result = Console(soft_wrap=True, highlight=False)
 ArtifactsOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", help="Folder that train wrote.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ReportsOption = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Folder of stored runs and reports.")]
+
+
+def seconds_of(option: str, text: str) -> float | None:
+    """A time such as 600s, 10m or 1h in seconds; None for 0, which is no limit."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not found:
+        raise typer.BadParameter(f"{option} is '{text}', expected a time such as 600s, 10m or 1h; 0 for no limit.")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] or None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pricebench.gate import trees
-from pricebench.gate.measure import Pair, measure_block
-from pricebench.gate.processes import Crew, Side, Starter, WorkerError, forkable, python_of_this_process
+from pricebench.gate.measure import Experiment, Pair, measure_block
+from pricebench.gate.processes import Crew, Side, Starter, forkable
 from pricebench.gate.records import Arm, Block, GateError
 from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
+from pricebench.gate.reviewed import Accepted
 from pricebench.gate.trees import Tree
 from pricebench.gate.workspace import Workspace
 from pricebench.load import LoadMeter
@@ -33,7 +35,7 @@ class Request:
         head: A git ref, or None for the checkout as it lies there.
         pytest: Arguments that choose the suite.
         carry: Paths that git ignores and both trees need, such as a trained model; relative to the checkout.
-        renamed: Ids of base's suite to those of head's.
+        accepted: Where head keeps its file of accepted changes; relative.
         threads: Of every process.
         base_python: Of an environment for base; else head's where it fits, else one made from base's lock.
         can_share: Fork the arms from one process, where that is possible.
@@ -46,7 +48,7 @@ class Request:
     head: str | None = None
     pytest: Sequence[str] = ()
     carry: Sequence[str] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    accepted: str = ""
     threads: int = 1
     base_python: Path | None = None
     can_share: bool = True
@@ -65,6 +67,7 @@ class Prepared:
         head: Its tree.
         on_base: What base's suite did.
         on_head: What head's did.
+        accepted: What head's reviewers accepted.
         pairs: Benchmarks that work on both sides, in head's order.
         modules: Imported once a block; empty where each arm imports everything itself.
     """
@@ -75,6 +78,7 @@ class Prepared:
     head: Tree
     on_base: Rehearsal
     on_head: Rehearsal
+    accepted: Accepted
     pairs: tuple[Pair, ...]
     modules: tuple[str, ...]
 
@@ -85,13 +89,19 @@ class Prepared:
         return min(self.pairs, key=lambda pair: (rounds.get(pair.base, 0) == 1, self.on_base.estimates[pair.base]))
 
 
-def prepare(request: Request, workspace: Workspace, say: Callable[[str], None] = lambda _: None) -> Prepared:
+def prepare(
+    request: Request,
+    workspace: Workspace,
+    say: Callable[[str], None] = lambda _: None,
+    after_rehearsal: Callable[[Path], None] = lambda _: None,
+) -> Prepared:
     """Check out, rehearse, and find out what the arms can share.
 
     Args:
         request: What is to be compared.
         workspace: Where everything is made.
         say: Is told what happens.
+        after_rehearsal: Called with head's folder when both suites have run; what it begins may go on beside the rest.
 
     Raises:
         GateError: Something is not what it should be; the message says what to do.
@@ -103,13 +113,14 @@ def prepare(request: Request, workspace: Workspace, say: Callable[[str], None] =
         head = trees.check_out_as_it_is(root, workspace.folder / _TREES[1])
     else:
         head = trees.check_out(root, trees.resolve(root, request.head), workspace.folder / _TREES[1])
-    python = python_of_this_process()
+    python = Path(sys.executable)
     base_python = request.base_python
     if base_python is None:
         base_python = python
         if trees.needs(base.folder) != trees.needs(head.folder):
             say("making an environment for base, whose dependencies differ")
             base_python = trees.make_environment(base)
+    accepted = Accepted.load(head.folder / request.accepted)
     for tree in (base, head):
         _carry(request, tree)
     crew = Crew(
@@ -124,10 +135,15 @@ def prepare(request: Request, workspace: Workspace, say: Callable[[str], None] =
         Side(arm=Arm.HEAD, tree=head.folder, python=python),
     )
     say("rehearsing both suites")
-    with ThreadPoolExecutor(len(sides)) as pool:
+    pool = ThreadPoolExecutor(len(sides))
+    try:
         on_base, on_head = pool.map(lambda side: rehearse(crew, side, seed=request.seed), sides)
+    finally:
+        # Not waited for: leaving the workspace ends what still runs.
+        pool.shutdown(wait=False, cancel_futures=True)
     _refuse_two_machines(on_base, on_head, same_environment=base_python == python)
-    pairs = _pairs(on_base, on_head, request.renamed)
+    pairs = _pairs(on_base, on_head, accepted.renamed)
+    after_rehearsal(head.folder)
     second = trees.copy(base, workspace.folder / _TREES[2])
     for cache in _CACHES:
         made = workspace.folder / f"{cache}-{_TREES[0]}"
@@ -146,13 +162,19 @@ def prepare(request: Request, workspace: Workspace, say: Callable[[str], None] =
         head=head,
         on_base=on_base,
         on_head=on_head,
+        accepted=accepted,
         pairs=pairs,
         modules=tuple(modules),
     )
 
 
 def measure(
-    prepared: Prepared, choose: Callable[[], tuple[Sequence[Pair], bool]], *, seed: int, first: int = 0
+    prepared: Prepared,
+    choose: Callable[[], tuple[Sequence[Pair], bool]],
+    *,
+    seed: int,
+    experiment: Experiment,
+    first: int = 0,
 ) -> Iterator[Block]:
     """Blocks, one after another, while something is left to measure.
 
@@ -162,6 +184,7 @@ def measure(
         prepared: Both sides.
         choose: Asked before each block: which benchmarks, and whether with the control; none ends it.
         seed: Of orders and hashes.
+        experiment: What is done to the arms.
         first: Number of the first block.
 
     Raises:
@@ -197,6 +220,7 @@ def measure(
                     seed=seed + number,
                     cores=crew.measuring,
                     estimates=prepared.on_base.estimates,
+                    experiment=experiment,
                     control=control,
                 )
             shares = meter.shares(own=upcoming.cpu_seconds() - before)
@@ -246,6 +270,3 @@ def _pairs(base: Rehearsal, head: Rehearsal, renamed: Mapping[str, str]) -> tupl
         for name in head.estimates
         if before.get(name, name) in base.estimates
     )
-
-
-__all__ = ["Prepared", "Request", "WorkerError", "measure", "prepare"]

@@ -9,7 +9,7 @@ It talks in JSON lines over a socket whose descriptor stands in the environment,
     {"collected": [...], "machine": {...}}         {"run": [ids, in order]}
     {"reached": id, "rounds": null or n}           {"do": "calibrate", "cores": [n]}
     {"seconds": per call}                          {"do": "slice", "calls": n, "spin": seconds per call}
-    {"seconds": of the slice}                      ... {"do": "finish"}
+    {"seconds": of the slice, "waited": ...}       ... {"do": "finish"}
     {"ended": id, "outcome": ..., "reason": ...}   after each test, whether it reached its benchmark or not
     {"finished": status, "modules": {...}}         nothing: the process ends
 """
@@ -271,17 +271,26 @@ class LockstepFixture(BenchmarkFixture):
                     self.line.say(seconds=calibrate())
                     continue
                 warm_up(request["calls"])
+                waited = _waited()
                 seconds = run(request["calls"], request["spin"])
+                waited = _waited() - waited
                 # Assertions on `benchmark.stats` are the suite's own affair, and it must be there for them.
                 stats = stats or self._make_stats(request["calls"])
                 stats.update(seconds)
-                self.line.say(seconds=seconds)
+                self.line.say(seconds=seconds, waited=waited)
         finally:
             _stay_on(free)
             if was_collecting:
                 gc.enable()
             sys.setprofile(profiler)
             sys.settrace(tracer)
+
+
+def _waited() -> float:
+    """Seconds that this thread was ready to run while another had its core; 0 where the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    return 0.0
 
 
 def _allowed_cores() -> list[int]:

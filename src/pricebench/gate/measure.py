@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pricebench.gate.processes import Worker
-from pricebench.gate.records import Arm, Block
+from pricebench.gate.records import Arm, Block, Company
+from pricebench.load import busy_seconds
 from pricebench.units import Second
 
 _ROUNDS = 8  # slices of each arm; even, for every order is followed by its reverse
 _SLICE: Second = 0.02
 _MOST: Second = 2.0  # an arm's slices of one benchmark; longer calls have fewer rounds
-CONTROL_SHARE = 0.15  # of a call: the slowdown that is planted in the control arm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,26 @@ class Pair:
         return self.head if arm is Arm.HEAD else self.base
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """What is done to the arms on purpose.
+
+    Attributes:
+        planted: Slowdowns by arm, as shares of a call: the control's, and another arm's to see whether it is found.
+        before_slice: Called before each slice, with its arm.
+    """
+
+    planted: Mapping[Arm, float]
+    before_slice: Callable[[Arm], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Slices:
+    calls: int
+    seconds: Mapping[Arm, tuple[Second, ...]]
+    company: Mapping[Arm, Company]
+
+
 def measure_block(
     workers: Mapping[Arm, Worker],
     pairs: Sequence[Pair],
@@ -42,6 +62,7 @@ def measure_block(
     seed: int,
     cores: Sequence[int],
     estimates: Mapping[str, Second],
+    experiment: Experiment,
     control: Pair | None = None,
 ) -> Block:
     """Lead the workers through the benchmarks.
@@ -53,7 +74,8 @@ def measure_block(
         seed: Of the order of slices.
         cores: Where slices run.
         estimates: Seconds per call by id on base, for benchmarks that cannot be calibrated.
-        control: The benchmark that the control arm runs, slowed down.
+        experiment: What is done to the arms.
+        control: The benchmark that the control arm runs.
 
     Raises:
         WorkerError: A process died or hung.
@@ -64,8 +86,7 @@ def measure_block(
         worker.hear()
         run = [pair for pair in pairs if arm is not Arm.CONTROL or pair == control]
         worker.say(run=[pair.on(arm) for pair in run])
-    seconds: dict[str, dict[Arm, tuple[Second, ...]]] = {}
-    calls: dict[str, int] = {}
+    measured: dict[str, _Slices] = {}
     failures: dict[str, dict[Arm, str]] = {}
     for pair in pairs:
         present = {arm: worker for arm, worker in workers.items() if arm is not Arm.CONTROL or pair == control}
@@ -80,8 +101,8 @@ def measure_block(
             else:
                 failed[arm] = f"{message['outcome']}: {message['reason']}"
         if not failed:
-            calls[pair.head], seconds[pair.head] = _slices(
-                reached, chance, cores, min(rounds, default=None), estimates[pair.base]
+            measured[pair.head] = _measure(
+                reached, chance, cores, min(rounds, default=None), estimates[pair.base], experiment
             )
         for worker in reached.values():
             worker.say(do="finish")
@@ -91,13 +112,25 @@ def measure_block(
                 failed[arm] = f"{message['outcome']}: {message['reason']}"
         if failed:
             failures[pair.head] = failed
-    return Block(number=number, seconds=seconds, calls=calls, failures=failures, wall=time.monotonic() - started)
+    return Block(
+        number=number,
+        seconds={name: slices.seconds for name, slices in measured.items()},
+        calls={name: slices.calls for name, slices in measured.items()},
+        company={name: slices.company for name, slices in measured.items()},
+        failures=failures,
+        wall=time.monotonic() - started,
+    )
 
 
-def _slices(
-    workers: Mapping[Arm, Worker], chance: random.Random, cores: Sequence[int], most_rounds: int | None, rehearsed: Second
-) -> tuple[int, dict[Arm, tuple[Second, ...]]]:
-    """Calls per slice, and the slices of every arm in seconds per call."""
+def _measure(
+    workers: Mapping[Arm, Worker],
+    chance: random.Random,
+    cores: Sequence[int],
+    most_rounds: int | None,
+    rehearsed: Second,
+    experiment: Experiment,
+) -> _Slices:
+    """The slices of every arm of one benchmark."""
     arms = list(workers)
     estimates = {}
     for arm in chance.sample(arms, len(arms)):
@@ -111,21 +144,56 @@ def _slices(
     else:
         num_calls = max(1, round(_SLICE / max(estimate, 1e-9)))
         num_rounds = min(_ROUNDS, max(2, int(_MOST / max(estimate * num_calls, 1e-9)) // 2 * 2))
-    spin = 0.0
-    if Arm.CONTROL in workers:
+    watched = {arm: _Watched(workers[arm], num_calls) for arm in arms}
+    spins = dict.fromkeys(arms, 0.0)
+    for arm in experiment.planted.keys() & spins.keys():
         # What a call takes has to be known well here. A benchmark with limited rounds has none to spare for that.
-        seconds = rehearsed if most_rounds is not None else _slice(workers[Arm.CONTROL], num_calls)
-        spin = CONTROL_SHARE * seconds
-    found: dict[Arm, list[Second]] = {arm: [] for arm in arms}
+        spins[arm] = experiment.planted[arm] * (rehearsed if most_rounds is not None else watched[arm].rehearse())
     order: list[Arm] = []
     for number in range(num_rounds):
         # Every random order is followed by its reverse: what drifts evenly cancels.
         order = order[::-1] if number % 2 else chance.sample(arms, len(arms))
         for arm in order:
-            found[arm].append(_slice(workers[arm], num_calls, spin if arm is Arm.CONTROL else 0.0))
-    return num_calls, {arm: tuple(slices) for arm, slices in found.items()}
+            experiment.before_slice(arm)
+            watched[arm].slice(spins[arm])
+    return _Slices(
+        calls=num_calls,
+        seconds={arm: tuple(watch.seconds) for arm, watch in watched.items()},
+        company={arm: company for arm, watch in watched.items() if (company := watch.company())},
+    )
 
 
-def _slice(worker: Worker, num_calls: int, spin: Second = 0.0) -> Second:
-    worker.say(do="slice", calls=num_calls, spin=spin)
-    return float(worker.hear()["seconds"]) / num_calls
+class _Watched:
+    """One arm's slices of one benchmark, and who else ran meanwhile."""
+
+    def __init__(self, worker: Worker, num_calls: int) -> None:
+        self._worker = worker
+        self._num_calls = num_calls
+        self.seconds: list[Second] = []
+        self._waited = self._wall = self._busy = 0.0
+        self._is_told = True
+
+    def rehearse(self) -> Second:
+        """Seconds per call of a slice that is not counted."""
+        self._worker.say(do="slice", calls=self._num_calls, spin=0.0)
+        return float(self._worker.hear()["seconds"]) / self._num_calls
+
+    def slice(self, spin: Second) -> None:
+        """Measure one."""
+        started, busy = time.monotonic(), busy_seconds()
+        self._worker.say(do="slice", calls=self._num_calls, spin=spin)
+        answer = self._worker.hear()
+        busy_after = busy_seconds()
+        self._wall += time.monotonic() - started
+        if busy is None or busy_after is None:
+            self._is_told = False
+        else:
+            self._busy += busy_after - busy
+        self._waited += float(answer["waited"])
+        self.seconds.append(float(answer["seconds"]) / self._num_calls)
+
+    def company(self) -> Company | None:
+        """None where the system does not tell. Ticks of 10 ms: good over many slices, not in one."""
+        if not self._is_told or not self._wall:
+            return None
+        return Company(waited=self._waited / self._wall, others=max(0.0, self._busy / self._wall - 1.0))

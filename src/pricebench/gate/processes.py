@@ -8,7 +8,6 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -183,7 +182,7 @@ class Starter:
             self.workers[side.arm] = Worker(side, ours, log)
             # The plugin's folder holds nothing else: no module of ours hides one of the suite's.
             plugin = _copied(lockstep.__file__, folder / "plugin" / f"{_PLUGIN}.py")
-            path = [*_import_paths(side.tree), str(plugin.parent)]
+            path = [*import_paths(side.tree), str(plugin.parent)]
             arms.append(
                 {
                     "socket": other.fileno(),
@@ -218,7 +217,7 @@ class Starter:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=folder,
-            env=_environment(crew, seed),
+            env=worker_environment(crew.threads, seed) | dict(crew.environment),
             pass_fds=[each.fileno() for each in theirs],
             # Ctrl-C is for the driver; and one signal reaches the server with all that came from it.
             start_new_session=True,
@@ -332,7 +331,7 @@ def _copied(source: str, target: Path) -> Path:
     return target
 
 
-def _import_paths(tree: Path) -> list[str]:
+def import_paths(tree: Path) -> list[str]:
     """As `python -m pytest` in the tree, and where its package is if it has the src layout."""
     source = tree / "src"
     return [str(tree), *([str(source)] if source.is_dir() else [])]
@@ -350,17 +349,17 @@ def _folders(folder: Path, side: Side) -> dict[str, str]:
     }
 
 
-def _environment(crew: Crew, seed: int) -> dict[str, str]:
+def worker_environment(threads: int, seed: int) -> dict[str, str]:
+    """The user's environment without what would change the measurement, with what makes processes alike."""
     kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
     return {
         **kept,
-        **dict.fromkeys(_THREADS, str(crew.threads)),
+        **dict.fromkeys(_THREADS, str(threads)),
         # Compiling in processes of its own would start them in every worker.
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         # Of 2 MiB pages there are few, so which of them a process gets matters less: docs/log.md has the figures.
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "PYTHONHASHSEED": str(seed),
-        **crew.environment,
     }
 
 
@@ -369,8 +368,3 @@ def _cpu_seconds(pid: int) -> Second:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0
-
-
-def python_of_this_process() -> Path:
-    """Where the gate runs, the suite runs."""
-    return Path(sys.executable)

@@ -27,6 +27,19 @@ class Arm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """Who else ran while an arm's slices of one benchmark did.
+
+    Attributes:
+        waited: Share of the time for which the arm was ready to run and somebody else had its core.
+        others: Cores that were busy beside the arm's own.
+    """
+
+    waited: float
+    others: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One fresh process an arm, in which the arms' slices alternated.
 
@@ -35,6 +48,7 @@ class Block:
         seconds: By benchmark and arm the slices, seconds per call, in the order of their rounds: slices of the same
             place are of the same round, so neighbours in time.
         calls: By benchmark, per slice, the same for all arms.
+        company: By benchmark and arm, where the system tells.
         failures: By benchmark and arm why it was not measured.
         wall: Seconds that the block took, processes included.
         others: Cores that other programs used meanwhile, and the hypervisor withheld; None where the system does
@@ -44,6 +58,7 @@ class Block:
     number: int
     seconds: Mapping[str, Mapping[Arm, tuple[Second, ...]]]
     calls: Mapping[str, int]
+    company: Mapping[str, Mapping[Arm, Company]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[Arm, str]] = field(default_factory=dict)
     wall: Second = 0.0
     others: float | None = None
@@ -57,6 +72,10 @@ class Block:
                 for name, arms in self.seconds.items()
             },
             "calls": dict(self.calls),
+            "company": {
+                name: {str(arm): [round(each.waited, 4), round(each.others, 3)] for arm, each in arms.items()}
+                for name, arms in self.company.items()
+            },
             "failures": {name: {str(arm): why for arm, why in arms.items()} for name, arms in self.failures.items()},
             "wall": round(self.wall, 2),
             "others": None if self.others is None else round(self.others, 3),
@@ -76,6 +95,10 @@ class Block:
                 for name, arms in record["seconds"].items()
             },
             calls={name: int(calls) for name, calls in record["calls"].items()},
+            company={
+                name: {Arm(arm): Company(waited=float(pair[0]), others=float(pair[1])) for arm, pair in arms.items()}
+                for name, arms in record.get("company", {}).items()
+            },
             failures={name: {Arm(arm): str(why) for arm, why in arms.items()} for name, arms in record["failures"].items()},
             wall=float(record["wall"]),
             others=None if record["others"] is None else float(record["others"]),

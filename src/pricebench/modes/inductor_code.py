@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,8 @@ def code(module: nn.Module, example: Tensor) -> str:
         # torch.compile guards on the gradient mode: this is the one of ExecutionMode.prepare_inference.
         with torch.inference_mode():
             explained = torch._dynamo.explain(snapshot)(example)  # noqa: SLF001 - PyTorch documents it by this name
-            sources = _sources(snapshot, example)
+            compiled = torch.compile(snapshot)
+            sources = _sources(lambda: compiled(example))
     except RuntimeError as error:  # Dynamo's and Inductor's own are subclasses
         raise ModeError(
             f"compile cannot show {type(module).__name__} on an input of shape {tuple(example.shape)}: "
@@ -73,13 +75,25 @@ def code(module: nn.Module, example: Tensor) -> str:
     return "\n\n".join(["\n".join(f"# {line}".rstrip() for line in comments), *(s.strip() for s in sources or ())])
 
 
-def _sources(module: nn.Module, example: Tensor) -> list[str] | None:
+def kernels(run: Callable[[], object]) -> list[str] | None:
+    """What the graphs that `run` compiles call, as `generated: Linear + ReLU` or `library: Linear`, in their order.
+
+    None where this torch does not tell. Empty if nothing was compiled: `torch.compiler.reset` comes before.
+    """
+    sources = _sources(run)
+    if sources is None:
+        return None
+    calls = [call for source in sources for call in _kernel_calls(source)]
+    return [f"{call.origin}: {' + '.join(call.operators)}" for call in calls]
+
+
+def _sources(run: Callable[[], object]) -> list[str] | None:
     """The generated Python and C++ or Triton of each graph; None where this torch does not tell."""
     try:
         from torch._inductor.utils import run_and_get_code  # noqa: PLC0415 - importing Inductor takes seconds
     except ImportError:
         return None
-    _, sources = run_and_get_code(torch.compile(module), example)
+    _, sources = run_and_get_code(run)
     return list(sources)
 
 
@@ -113,22 +127,33 @@ def _guards(explained: Any) -> list[str]:
 # ---- kernels and fusions -------------------------------------------------------------------------------------------
 
 
-def _kernels(source: str) -> list[str]:
-    """One line a kernel call of a generated module."""
+class _KernelCall(NamedTuple):
+    name: str
+    origin: str
+    operators: tuple[str, ...]
+
+
+def _kernel_calls(source: str) -> list[_KernelCall]:
+    """The kernel calls of a generated module, in their order."""
     _, _, body = source.partition("def call(")
-    lines, is_fused = [], False
+    calls = []
     for line in body.partition("\ndef ")[0].splitlines():
         found = None if line.lstrip().startswith("#") else _CALL.search(line)
         if found is None:
             continue
         name = found["generated"] or found["library"]
         operators = fused_operators(name) if found["generated"] else _library_operators(name, found["arguments"])
-        is_fused |= len(operators) > 1
-        origin = "generated" if found["generated"] else "library"
-        lines.append(f"  {name} ({origin}): {' + '.join(operators)}")
+        calls.append(_KernelCall(name, "generated" if found["generated"] else "library", tuple(operators)))
+    return calls
+
+
+def _kernels(source: str) -> list[str]:
+    """One line a kernel call of a generated module."""
+    calls = _kernel_calls(source)
+    lines = [f"  {call.name} ({call.origin}): {' + '.join(call.operators)}" for call in calls]
     if not lines:
         return ["  none was found in the source below"]
-    return lines if is_fused else [*lines, "  No two operators were fused."]
+    return lines if any(len(call.operators) > 1 for call in calls) else [*lines, "  No two operators were fused."]
 
 
 def fused_operators(kernel: str) -> tuple[str, ...]:

@@ -1,0 +1,251 @@
+"""How often the gate is wrong, and what it finds: `python -m benchmarks.gate_rates`, from the committed blocks.
+
+The blocks of `gate_bank` are of identical code, so every `slower` in them is false. The same blocks with head's times
+multiplied show what would be found. `--write` puts the tables into docs/how-we-judge.md and the README, and a test holds
+both to what this computes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.gate_rivals import RIVALS, Samples
+from pricebench.errors import PricebenchError
+from pricebench.gate.bank import Bank
+from pricebench.gate.judge import Verdict, judge, log_ratios
+from pricebench.gate.records import Arm
+
+ROOT = Path(__file__).parents[1]
+BANK = ROOT / "reports" / "gate" / "bank.jsonl.gz"
+RUNS = ROOT / "reports" / "gate" / "runs.jsonl"
+PAGES = (ROOT / "docs" / "how-we-judge.md", ROOT / "README.md")
+THRESHOLD = 0.05
+MOST_BLOCKS = 16  # of one gate run: what the default budget allows for
+SLOWDOWNS = (0.05, 0.075, 0.10, 0.15)
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How many of how many."""
+
+    found: int
+    tried: int
+
+    @property
+    def share(self) -> float:
+        """Found of tried."""
+        return self.found / self.tried
+
+    @property
+    def upper(self) -> float:
+        """Exact one-sided 95 % bound (Clopper and Pearson 1934)."""
+        return 1.0 if self.found == self.tried else float(stats.beta.ppf(CONFIDENCE, self.found + 1, self.tried - self.found))
+
+    @property
+    def lower(self) -> float:
+        """The other one."""
+        return 0.0 if not self.found else float(stats.beta.ppf(1 - CONFIDENCE, self.found, self.tried - self.found + 1))
+
+    def __add__(self, other: Rate) -> Rate:
+        return Rate(found=self.found + other.found, tried=self.tried + other.tried)
+
+
+def ratios_of(bank: Bank, head: Arm = Arm.HEAD, against: Sequence[Arm] = (Arm.BASE, Arm.NULL)) -> dict[str, Samples]:
+    """The logarithms of the ratios of all blocks, by benchmark."""
+    names = list(bank.blocks[0].seconds)
+    return {name: log_ratios(bank.blocks, name, head, against) for name in names}
+
+
+def gate_runs(ratios: dict[str, Samples], slowdown: float) -> list[dict[str, Verdict]]:
+    """Disjoint gate runs, each of as many blocks as it needs, with head slowed down."""
+    total = min(map(len, ratios.values()))
+    runs, start = [], 0
+    while start + MOST_BLOCKS <= total:
+        found = {
+            name: judge(values[start : start + MOST_BLOCKS] + np.log1p(slowdown), THRESHOLD)
+            for name, values in ratios.items()
+        }
+        runs.append({name: judgement.verdict for name, judgement in found.items()})
+        start += max(judgement.num_blocks for judgement in found.values())
+    return runs
+
+
+def rate(runs: Iterable[dict[str, Verdict]], *verdicts: Verdict) -> Rate:
+    """Verdicts of a kind among all."""
+    given = [verdict for run in runs for verdict in run.values()]
+    return Rate(found=sum(verdict in verdicts for verdict in given), tried=len(given))
+
+
+def rival_rates(bank: Bank, slowdowns: Sequence[float]) -> dict[str, list[Rate]]:
+    """Of every rival the share of `slower`, at each slowdown."""
+    names = list(bank.blocks[0].seconds)
+    found: dict[str, list[Rate]] = {}
+    for rival in RIVALS:
+        rates = []
+        for slowdown in slowdowns:
+            verdicts: list[bool] = []
+            for name in names:
+                base, head = (np.array([block.seconds[name][arm] for block in bank.blocks]) for arm in (Arm.BASE, Arm.HEAD))
+                verdicts += rival.rule(base, head * (1 + slowdown))
+            rates.append(Rate(found=sum(verdicts), tried=len(verdicts)))
+        found[rival.name] = rates
+    return found
+
+
+@cache
+def load_bank(path: Path = BANK) -> Bank:
+    """The committed blocks."""
+    return Bank.load(path)
+
+
+def load_runs(path: Path = RUNS) -> list[dict[str, Any]]:
+    """The real gate runs on record."""
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+# ---- tables --------------------------------------------------------------------------------------------------------
+
+
+def rates_table(bank: Bank) -> str:
+    """False alarms and power of the gate and its rivals on the same blocks, as Markdown."""
+    ratios = ratios_of(bank)
+    unchanged = gate_runs(ratios, 0.0)
+    slower, faster = rate(unchanged, Verdict.SLOWER), rate(unchanged, Verdict.FASTER)
+    undecided = rate(unchanged, Verdict.UNDECIDED)
+    red = sum(Verdict.SLOWER in run.values() for run in unchanged)
+    lines = [
+        f"{len(bank.blocks)} blocks of identical code, {len(ratios)} benchmarks, cut into {len(unchanged)} disjoint gate "
+        f"runs of {slower.tried} verdicts: {slower.found} false `slower` ({_percent(slower.share)} of the verdicts, at most "
+        f"{_percent(slower.upper)} with 95 % confidence, exact), {faster.found} false `faster`, {undecided.found} "
+        f"`undecided`; {red} of {len(unchanged)} runs red.",
+        "",
+        f"| rule | verdicts | false alarms | {' | '.join(f'finds {slowdown:.1%}'.replace('.0%', '%').replace('%', ' %') for slowdown in SLOWDOWNS)} |",
+        f"|---|---:|---:|{'---:|' * len(SLOWDOWNS)}",
+    ]
+    ours = [rate(gate_runs(ratios, slowdown), Verdict.SLOWER) for slowdown in SLOWDOWNS]
+    lines.append(_row("**pricebench gate**", [slower, *ours]))
+    lines += [_row(name, rates) for name, rates in rival_rates(bank, (0.0, *SLOWDOWNS)).items()]
+    return "\n".join(lines)
+
+
+def spread_table(bank: Bank) -> str:
+    """Per benchmark how identical code differs from block to block, as Markdown."""
+    lines = ["| benchmark | mean | standard deviation of a block | largest | of the two copies of base |", "|---|---:|---:|---:|---:|"]
+    nulls = ratios_of(bank, Arm.NULL, (Arm.BASE,))
+    for name, values in ratios_of(bank).items():
+        lines.append(
+            f"| `{name.partition('::')[2]}` | {values.mean():+.2%} | {values.std(ddof=1):.2%} | {np.abs(values).max():.1%} "
+            f"| {nulls[name].std(ddof=1):.2%} |".replace("%", " %")
+        )
+    return "\n".join(lines)
+
+
+def runs_table(runs: Sequence[dict[str, Any]]) -> str:
+    """The real gate runs, by what was done to them, as Markdown."""
+    kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for run in runs:
+        kinds[run["kind"]].append(run)
+    lines = [
+        "| what was done to head | runs | verdicts | slower | undecided | ok or faster | red runs | blocks | seconds |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for kind, members in kinds.items():
+        given = Counter(verdict for run in members for verdict in run["verdicts"].values())
+        total = given.total()
+        blocks = sorted(run["blocks"] for run in members)
+        seconds = sorted(run["seconds"] for run in members)
+        lines.append(
+            f"| {kind} | {len(members)} | {total} | {given['slower']} ({_percent(given['slower'] / total)}) "
+            f"| {given['undecided']} | {given['ok'] + given['faster']} | {sum(run['exit_code'] == 1 for run in members)} "
+            f"| {_range(blocks)} | {_range([round(each) for each in seconds])} |"
+        )
+    return "\n".join(lines)
+
+
+def headline(bank: Bank) -> str:
+    """What the README says."""
+    ratios = ratios_of(bank)
+    slower = rate(gate_runs(ratios, 0.0), Verdict.SLOWER)
+    found = rate(gate_runs(ratios, 0.10), Verdict.SLOWER)
+    rivals = rival_rates(bank, (0.0, 0.10))
+    theirs, power = rivals["pytest-benchmark, `mean:10%`"]
+    return (
+        f"On {len(bank.blocks)} blocks of identical code it called {slower.found} of {slower.tried} verdicts slower (at most "
+        f"{_percent(slower.upper)}, exact 95 % bound) and found {_percent(found.share)} of the slowdowns of 10 %; "
+        f"`--benchmark-compare-fail=mean:10%` on the same blocks: {_percent(theirs.share)} false alarms, "
+        f"{_percent(power.share)} found."
+    )
+
+
+def _row(name: str, rates: Sequence[Rate]) -> str:
+    return f"| {name} | {rates[0].tried} | {' | '.join(_percent(each.share) for each in rates)} |"
+
+
+def _percent(share: float) -> str:
+    text = f"{100 * share:.2f}" if 0 < share < 0.01 else f"{100 * share:.1f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def _range(ordered: Sequence[float]) -> str:
+    return f"{ordered[0]}" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"
+
+
+def sections() -> dict[str, str]:
+    """Every part of a document that is made from the blocks, by the name in its markers."""
+    bank = load_bank()
+    return {
+        "gate rates": rates_table(bank),
+        "gate spread": spread_table(bank),
+        "gate runs": runs_table(load_runs()),
+        "gate headline": headline(bank),
+    }
+
+
+def filled(text: str, parts: dict[str, str]) -> str:
+    """A document with its marked parts made anew."""
+    for name, part in parts.items():
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
+        text = marked.sub(lambda found, part=part: found[1] + part + found[2], text)  # type: ignore[misc]
+    return text
+
+
+def main() -> int:
+    """Print the tables, or write them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="into the documents")
+    parser.add_argument("--bank", type=Path, help="another bank: only printed")
+    options = parser.parse_args()
+    try:
+        if options.bank:
+            bank = load_bank(options.bank)
+            sys.stdout.write("\n\n".join([rates_table(bank), spread_table(bank)]) + "\n")
+            return 0
+        parts = sections()
+    except PricebenchError as error:
+        sys.stderr.write(f"gate_rates: {error}\n")
+        return int(error.exit_code)
+    if options.write:
+        for page in PAGES:
+            page.write_text(filled(page.read_text(encoding="utf-8"), parts), encoding="utf-8")
+    else:
+        sys.stdout.write("\n\n".join(parts.values()) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""`pricebench gate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, seconds_of, talk
+
+if TYPE_CHECKING:
+    from pricebench.gate.report import Report
+
+
+def gate(
+    suite: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- SUITE]", help="Files and folders (default: the project's setting).")
+    ] = None,
+    *,
+    base: Annotated[str | None, typer.Option(metavar="REF", help="What to compare with: branch, tag or hash.")] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="REF", help="What to judge (default: the checkout as it lies here).")
+    ] = None,
+    select: Annotated[str | None, typer.Option("-k", metavar="EXPRESSION", help="pytest's: which benchmarks.")] = None,
+    budget: Annotated[str | None, typer.Option(help="When to stop, such as 5m (default: the project's, or 5m).")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of every process; as many cores measure.")] = 1,
+    base_python: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Python of an environment for base.")
+    ] = None,
+    processes: Annotated[
+        str, typer.Option(help="fork: what both sides import is imported once a block; spawn: never.")
+    ] = "fork",
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print GitHub Markdown, for a comment.")] = False,
+    update_structure: Annotated[
+        bool, typer.Option("--update-structure", help="Write the structure file anew from this checkout, and end.")
+    ] = False,
+    read: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Show a stored report instead of measuring.")
+    ] = None,
+    reports: ReportsOption = Path("reports"),
+    as_json: JsonOption = False,
+) -> None:
+    """May this change be merged? Measure head against base in paired processes, and judge with known error rates."""
+    from pricebench.gate.report import Report
+
+    if update_structure:
+        _update_structure()
+        return
+    if read:
+        report = Report.load(read)
+    elif base is None:
+        raise typer.BadParameter("--base is missing, expected a git ref such as origin/main.")
+    elif processes not in ("fork", "spawn"):
+        raise typer.BadParameter(f"--processes is '{processes}', expected fork or spawn.")
+    else:
+        report, path = _measure(
+            reports,
+            budget,
+            base=base,
+            head=head,
+            suite=tuple(suite or ()),
+            select=select,
+            threads=threads,
+            base_python=base_python,
+            can_share=processes == "fork",
+        )
+        talk.print(f"wrote {path}", markup=False)
+    if junit:
+        _write_junit(report, junit)
+    _show(report, markdown=markdown, as_json=as_json)
+    raise typer.Exit(report.exit_code)
+
+
+def _measure(
+    reports: Path,
+    budget: str | None,
+    *,
+    base: str,
+    head: str | None,
+    suite: tuple[str, ...],
+    select: str | None,
+    threads: int,
+    base_python: Path | None,
+    can_share: bool,
+) -> tuple[Report, Path]:
+    from pricebench.gate.driver import Request
+    from pricebench.gate.records import GateError
+    from pricebench.gate.run import run_gate
+    from pricebench.gate.settings import Settings
+    from pricebench.gate.trees import repository
+
+    if base_python is not None and not base_python.is_file():
+        raise GateError(f"--base-python is {base_python}, expected the Python of an environment. Name its file.")
+    root = repository(Path.cwd())
+    settings = Settings.load(root)
+    request = Request(
+        root=root,
+        base=base,
+        head=head,
+        pytest=settings.arguments(suite, select),
+        carry=settings.carry,
+        threads=threads,
+        base_python=base_python,
+        can_share=can_share,
+        seed=secrets.randbelow(2**31),
+    )
+    limit = (seconds_of("--budget", budget) or float("inf")) if budget else settings.budget
+    now = datetime.now(UTC)
+    try:
+        with _progress() as (say, show):
+            report = run_gate(request, settings, budget=limit, today=now.date(), say=say, show=show)
+    except KeyboardInterrupt:
+        talk.print("interrupted: nothing was judged, nothing is left behind")
+        raise typer.Exit(INTERRUPTED) from None
+    path = reports / "gate" / f"{report.fingerprint}-{secrets.token_hex(2)}_{now:%Y%m%dT%H%M%SZ}.json"
+    report.save(path)
+    return report, path
+
+
+def _update_structure() -> None:
+    from pricebench.gate.records import GateError
+    from pricebench.gate.reviewed import save_structure
+    from pricebench.gate.run import find_structure
+    from pricebench.gate.settings import Settings
+    from pricebench.gate.trees import repository
+    from pricebench.gate.workspace import Workspace
+
+    root = repository(Path.cwd())
+    settings = Settings.load(root)
+    if not (settings.structure and settings.workload):
+        raise GateError(
+            "[tool.pricebench.gate] of pyproject.toml names no `structure` file or no `workload`. Name both."
+        )
+    with Workspace() as workspace:
+        found = find_structure(workspace, root, settings.workload)
+    save_structure(root / settings.structure, found)
+    talk.print(f"wrote {settings.structure}: have the diff reviewed", markup=False)
+
+
+def _write_junit(report: Report, path: Path) -> None:
+    from pricebench.gate.junit import write_junit
+    from pricebench.gate.table import line
+
+    write_junit(report, path, {finding.benchmark: line(finding) for finding in report.findings})
+    talk.print(f"wrote {path}", markup=False)
+
+
+def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
+    from rich.console import Console
+
+    from pricebench.cli.tables import Grid, as_markdown, printable, print_grid
+    from pricebench.gate.table import TITLES, WORDS, annotations, row, sentences
+
+    grid = Grid(titles=TITLES, rows=[row(finding) for finding in report.findings], words=WORDS)
+    told = sentences(report)
+    text = "\n".join([f"**{_plain(report.sentence)}**\n", as_markdown(grid), *(f"- {_plain(words)}" for words in told), ""])
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    if as_json:
+        typer.echo(json.dumps(report.to_json()))
+    elif markdown:
+        typer.echo(text)
+    else:
+        print_grid(grid)
+        console = Console(highlight=False, soft_wrap=True)
+        for words in told:
+            console.print(printable(words), markup=False)
+        console.print()
+        console.print(printable(report.sentence), style="bold", markup=False)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        # GitHub reads them from either stream; stdout is the result.
+        for command in annotations(report):
+            typer.echo(command, err=True)
+
+
+def _plain(words: str) -> str:
+    """Text that Markdown renders as itself: what stands in it may come from anybody's suite."""
+    from pricebench.cli.tables import printable
+
+    return "".join(f"\\{each}" if each in "\\`*_{}[]<>()#+!|@~&" else each for each in printable(words))
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
+    """What happens, and how far it is; lines where stderr is no terminal."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def say(words: str) -> None:
+            bar.update(task, description=words)
+            if not talk.is_terminal:
+                talk.print(words, markup=False)
+
+        def show(progress: Any) -> None:
+            decided = progress.num_benchmarks - progress.num_open
+            words = f"block {progress.num_blocks}: {decided} of {progress.num_benchmarks} benchmarks decided"
+            bar.update(task, total=progress.num_benchmarks, completed=decided, description=words)
+
+        yield say, show

@@ -1,0 +1,131 @@
+"""From rehearsals and blocks to findings. What is not there, or does not work, is a finding too: never a pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+
+from pricebench.gate.judge import Judgement, Verdict, judge, log_ratio, log_ratios, median_seconds
+from pricebench.gate.measure import Pair
+from pricebench.gate.records import Arm, Block, Company
+from pricebench.gate.rehearsal import Rehearsal
+from pricebench.gate.report import Control, Finding
+
+CONTROL_THRESHOLDS = 3.0  # the planted slowdown, in thresholds of its benchmark
+# What others may take of the machine while head is measured, more than while base is: beyond it a difference has a
+# cause outside of the code. Both are far above what identical code shows on a quiet machine.
+_MORE_WAITED = 0.02  # of the time
+_MORE_CORES = 0.25
+
+
+def judge_pair(blocks: Sequence[Block], pair: Pair, threshold: float, *, is_single: bool = False) -> Finding:
+    """What the blocks say of one benchmark."""
+    name = pair.head
+    failures = [block.failures[name] for block in blocks if name in block.failures]
+    if failures:
+        return _failed(name, failures[0], threshold)
+    with_all = [block for block in blocks if {Arm.BASE, Arm.HEAD, Arm.NULL} <= block.seconds.get(name, {}).keys()]
+    if any(not math.isfinite(log_ratio(block, name)) for block in with_all):
+        return Finding(
+            benchmark=name,
+            verdict=Verdict.UNDECIDED,
+            threshold=threshold,
+            note="a slice took no time by the suite's own timer: nothing can be said",
+        )
+    found = judge(log_ratios(with_all, name), threshold)
+    null = judge(log_ratios(with_all, name, Arm.NULL, (Arm.BASE,)), threshold)
+    verdict, note = found.verdict, ""
+    if null.verdict in (Verdict.SLOWER, Verdict.FASTER):
+        verdict = Verdict.UNDECIDED
+        note = f"two copies of base differ by {null.change:+.1%}: this machine cannot tell"
+    elif verdict in (Verdict.SLOWER, Verdict.FASTER) and (cause := _other_cause(with_all, name)):
+        verdict, note = Verdict.UNDECIDED, cause
+    return Finding(
+        benchmark=name,
+        verdict=verdict,
+        threshold=threshold,
+        base=median_seconds(with_all, name, Arm.BASE),
+        head=median_seconds(with_all, name, Arm.HEAD),
+        change=found.change,
+        low=found.low,
+        high=found.high,
+        num_blocks=found.num_blocks,
+        num_slower=found.num_slower,
+        detectable=found.detectable,
+        null=null.change,
+        is_single=is_single,
+        note=note,
+    )
+
+
+def _other_cause(blocks: Sequence[Block], benchmark: str) -> str:
+    """Why a difference between head and base may be somebody else's doing, or empty."""
+    companies = [block.company[benchmark] for block in blocks if Arm.HEAD in block.company.get(benchmark, {})]
+    if not companies:
+        return ""
+    waited = _more(companies, lambda company: company.waited)
+    cores = _more(companies, lambda company: company.others)
+    if abs(waited) > _MORE_WAITED:
+        side = "head" if waited > 0 else "base"
+        return f"others had the core for {abs(waited):.0%} of the time while {side} was measured, and not while the other was"
+    if abs(cores) > _MORE_CORES:
+        side = "head" if cores > 0 else "base"
+        return f"others used {abs(cores):.2f} cores more while {side} was measured"
+    return ""
+
+
+def _more(companies: Sequence[Mapping[Arm, Company]], value: Callable[[Company], float]) -> float:
+    """By how much a value was larger for head than for the copies of base, on average."""
+    return fmean(
+        value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies
+    )
+
+
+def judge_control(blocks: Sequence[Block], pair: Pair, threshold: float) -> Control:
+    """Whether the planted slowdown was seen."""
+    with_control = [block for block in blocks if Arm.CONTROL in block.seconds.get(pair.head, {})]
+    ratios = log_ratios(with_control, pair.head, Arm.CONTROL)
+    found: Judgement | None = judge(ratios, threshold) if len(ratios) and all(map(math.isfinite, ratios)) else None
+    return Control(
+        benchmark=pair.head,
+        planted=CONTROL_THRESHOLDS * threshold,
+        change=found.change if found else None,
+        is_seen=bool(found) and found.verdict is Verdict.SLOWER,
+    )
+
+
+def unpaired(
+    base: Rehearsal, head: Rehearsal, pairs: Sequence[Pair], threshold_of: Callable[[str], float]
+) -> list[Finding]:
+    """Benchmarks that could not be compared, each with what became of it."""
+    paired_base, paired_head = {pair.base for pair in pairs}, {pair.head for pair in pairs}
+    found = []
+
+    def add(name: str, verdict: Verdict, note: str) -> None:
+        found.append(Finding(benchmark=name, verdict=verdict, threshold=threshold_of(name), note=note))
+
+    for name, reason in head.failed.items():
+        if name in base.failed:
+            add(name, Verdict.WRONG, f"fails on base and on head: {reason}")
+        else:
+            add(name, Verdict.WRONG, reason)
+    for name in head.estimates:
+        if name not in paired_head:
+            was = base.failed.get(name) or base.skipped.get(name)
+            add(name, Verdict.NEW, f"base could not run it: {was}" if was else "base does not have it: nothing to compare")
+    for name in base.estimates:
+        if name in paired_base or name in head.failed:
+            continue
+        if name in head.skipped:
+            add(name, Verdict.GONE, f"head skips it: {head.skipped[name]}")
+        else:
+            add(name, Verdict.GONE, "head does not have it. If it was renamed, a reviewed line can say so")
+    return found
+
+
+def _failed(name: str, reasons: Mapping[Arm, str], threshold: float) -> Finding:
+    """It passed when it was rehearsed, and failed while it was measured."""
+    told = "; ".join(f"{arm}: {reason}" for arm, reason in reasons.items())
+    verdict = Verdict.WRONG if set(reasons) == {Arm.HEAD} else Verdict.UNDECIDED
+    return Finding(benchmark=name, verdict=verdict, threshold=threshold, note=f"failed while measured ({told})")

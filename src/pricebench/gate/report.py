@@ -1,0 +1,265 @@
+"""What a gate run found, as one record: a finding per benchmark, the controls, the raw blocks, the exit code, one sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pricebench.errors import ExitCode
+from pricebench.files import atomic_write
+from pricebench.gate.judge import Verdict
+from pricebench.gate.records import Block, GateError
+from pricebench.units import Second
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One benchmark; shares, so that 0.05 is 5 %.
+
+    Attributes:
+        benchmark: Its id, in head's suite where it is there.
+        verdict: What is said of it.
+        threshold: The slowdown to find in it.
+        base: Median seconds per call, or None.
+        head: The same of head.
+        change: Estimated, or None where nothing was measured.
+        low: Of the interval of the change, or None.
+        high: Its other end.
+        num_blocks: That were used.
+        num_slower: Of those, in which head took longer.
+        detectable: The slowdown that this run would have called slower nine times of ten, or None.
+        null: The change between two copies of base, which is noise, or None.
+        is_single: Its rounds=1 makes it one event a process.
+        accepted: Why a reviewed line lets its slowdown pass, or empty.
+        note: What must be said beside it, or empty.
+    """
+
+    benchmark: str
+    verdict: Verdict
+    threshold: float
+    base: Second | None = None
+    head: Second | None = None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    num_blocks: int = 0
+    num_slower: int = 0
+    detectable: float | None = None
+    null: float | None = None
+    is_single: bool = False
+    accepted: str = ""
+    note: str = ""
+
+    @property
+    def is_regression(self) -> bool:
+        """It is slower, and nobody accepted that."""
+        return self.verdict is Verdict.SLOWER and not self.accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The slowdown that was planted.
+
+    Attributes:
+        benchmark: Where.
+        planted: How much, as a share.
+        change: What was seen of it, or None.
+        is_seen: It was called slower.
+    """
+
+    benchmark: str
+    planted: float
+    change: float | None
+    is_seen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A gate run.
+
+    Attributes:
+        started: ISO 8601, UTC.
+        base: Full hash of base's commit.
+        head: Of head's.
+        is_dirty: Head holds changes that its commit does not.
+        machine: What the workers said of machine and libraries.
+        fingerprint: Its digest.
+        conditions: What else must be known to read the numbers.
+        findings: In the suite's order.
+        control: The planted slowdown; None where nothing was measured.
+        structure: Sentences about facts that differ from the committed ones.
+        was_structure_checked: False where a project keeps no such facts.
+        warnings: What disturbed the run, and reviewed lines that count no more.
+        blocks: Raw.
+        seconds: That the run took.
+    """
+
+    started: str
+    base: str
+    head: str
+    is_dirty: bool
+    machine: Mapping[str, object]
+    fingerprint: str
+    conditions: Mapping[str, Any]
+    findings: tuple[Finding, ...]
+    control: Control | None
+    structure: tuple[str, ...] = ()
+    was_structure_checked: bool = False
+    warnings: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    seconds: Second = 0.0
+    schema: int = field(default=SCHEMA)
+
+    def with_verdict(self, *verdicts: Verdict) -> list[Finding]:
+        """The findings of these verdicts."""
+        return [finding for finding in self.findings if finding.verdict in verdicts]
+
+    @property
+    def regressions(self) -> list[Finding]:
+        """What blocks the merge by its time."""
+        return [finding for finding in self.findings if finding.is_regression]
+
+    @property
+    def is_blind(self) -> bool:
+        """The planted slowdown was not seen, so nothing that this run did not see means anything."""
+        return self.control is None or not self.control.is_seen
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """See the function."""
+        return exit_code(self.findings, self.control, self.structure)
+
+    @property
+    def sentence(self) -> str:
+        """The result in words."""
+        found = [_counted(self.regressions, "slower"), _counted(self.with_verdict(Verdict.WRONG), "with a wrong answer")]
+        found += [_counted(self.with_verdict(Verdict.GONE), "gone")]
+        if self.structure:
+            found.append(f"structure changed in {len(self.structure)} place{'s' if len(self.structure) > 1 else ''}")
+        told = "; ".join(filter(None, found))
+        if told:
+            return f"Do not merge: {told}."
+        if self.is_blind:
+            return self._blindness()
+        undecided = self.with_verdict(Verdict.UNDECIDED)
+        measured = [finding for finding in self.findings if finding.num_blocks]
+        if undecided:
+            return (
+                f"Inconclusive: {_counted(undecided, 'undecided')}; "
+                f"{len(measured) - len(undecided)} of {len(measured)} are known to be fine. Run again with a larger --budget."
+            )
+        bound = max((finding.high for finding in measured if finding.high is not None and not finding.accepted), default=0)
+        accepted = [finding for finding in self.findings if finding.accepted]
+        extra = f", {len(accepted)} slower as accepted" if accepted else ""
+        return (
+            f"This may be merged: {_plural(len(measured), 'benchmark')} compared{extra}, none can be more than "
+            f"{max(bound, 0):.1%} slower (95 % confidence each)."
+        )
+
+    def _blindness(self) -> str:
+        if self.control is None:
+            return "The gate is blind: nothing could be measured, so nothing is known. Look at the warnings."
+        seen = "nothing" if self.control.change is None else f"{self.control.change:+.1%}"
+        return (
+            f"The gate is blind: of {self.control.planted:.0%} planted in {short(self.control.benchmark)} it saw {seen}. "
+            "Nothing that it did not find means anything. Run again on a quieter machine, or with a larger --budget."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, with what follows from it."""
+        record = asdict(self)
+        record["blocks"] = [block.to_json() for block in self.blocks]
+        record["exit_code"] = int(self.exit_code)
+        record["sentence"] = self.sentence
+        return {name: _finite(value) for name, value in record.items()}
+
+    def save(self, path: Path) -> None:
+        """Write it, a line per block and finding."""
+        text = json.dumps(self.to_json(), separators=(",", ":"), ensure_ascii=False)
+        text = text.replace('{"number":', '\n{"number":').replace('{"benchmark":', '\n{"benchmark":')
+        with atomic_write(path) as file:
+            file.write(text.encode() + b"\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a report.
+
+        Raises:
+            GateError: It cannot be read, or is of another schema.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or f"no JSON ({error})"
+            raise GateError(f"{path}: expected a gate report, found: {reason}. Make one: pricebench gate.") from error
+        found = record.get("schema") if isinstance(record, dict) else None
+        if found != SCHEMA:
+            raise GateError(f"{path}: expected a gate report of schema {SCHEMA}, found {found!r}. Make a new one.")
+        try:
+            record = {name: value for name, value in record.items() if name not in ("exit_code", "sentence")}
+            control = record["control"]
+            return cls(
+                **{
+                    **record,
+                    "findings": tuple(
+                        Finding(**{**finding, "verdict": Verdict(finding["verdict"])}) for finding in record["findings"]
+                    ),
+                    "control": control and Control(**control),
+                    "structure": tuple(map(str, record["structure"])),
+                    "warnings": tuple(map(str, record["warnings"])),
+                    "blocks": tuple(map(Block.from_json, record["blocks"])),
+                }
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise GateError(f"{path}: a gate report with a wrong field: {error}. Make a new one.") from error
+
+
+def exit_code(findings: Sequence[Finding], control: Control | None, structure: Sequence[str] = ()) -> ExitCode:
+    """What was found for certain comes first; then whether anything could have been seen; then what is left open."""
+    verdicts = {finding.verdict for finding in findings}
+    if any(finding.is_regression for finding in findings):
+        return ExitCode.REGRESSION
+    if structure or verdicts & {Verdict.WRONG, Verdict.GONE}:
+        return ExitCode.BROKEN
+    if control is None or not control.is_seen:
+        return ExitCode.BAD_INPUT
+    return ExitCode.INCONCLUSIVE if Verdict.UNDECIDED in verdicts else ExitCode.FINE
+
+
+def stored_reports(folder: Path) -> list[Path]:
+    """Files of gate reports, oldest first by their names' times."""
+    return sorted(folder.glob("*_*.json"), key=lambda path: path.stem.rpartition("_")[2])
+
+
+def short(benchmark: str) -> str:
+    """An id without its file."""
+    return benchmark.partition("::")[2] or benchmark
+
+
+def _counted(findings: Sequence[Finding], what: str) -> str:
+    names = [short(finding.benchmark) for finding in findings]
+    if not names:
+        return ""
+    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{len(names)} {what} ({listed})"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN and no infinity; nine significant digits are more than the clock has."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,186 @@
+"""A whole gate run: prepare, check the structure, add blocks until everything is decided or the time is spent, conclude."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pricebench.gate import trees
+from pricebench.gate.driver import Prepared, Request, prepare
+from pricebench.gate.judge import LOOKS, Verdict
+from pricebench.gate.processes import import_paths, worker_environment
+from pricebench.gate.records import Block, GateError, machine_digest
+from pricebench.gate.report import Finding, Report
+from pricebench.gate.reviewed import differences, load_structure
+from pricebench.gate.settings import Settings
+from pricebench.gate.trial import Progress, Trial
+from pricebench.gate.workspace import Workspace
+from pricebench.units import Second
+
+_BUSY = 0.2  # cores; one fork server more or less is known, so this is somebody else
+_STRUCTURE_LIMIT: Second = 600.0
+
+
+def run_gate(
+    request: Request,
+    settings: Settings,
+    *,
+    budget: Second,
+    today: date,
+    say: Callable[[str], None] = lambda _: None,
+    show: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """May head be merged?
+
+    Args:
+        request: What is to be compared.
+        settings: The project's.
+        budget: Seconds for all of it; a verdict may still be missing then.
+        today: For reviewed lines that end.
+        say: Is told what happens.
+        show: Is told how far it is.
+
+    Raises:
+        GateError: It cannot run; the message says what to do.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    with Workspace(request.root) as workspace:
+        structure: Future[dict[str, Any]] | None = None
+        pool = ThreadPoolExecutor(1)
+
+        def begin_structure(head: Path) -> None:
+            nonlocal structure
+            if settings.structure:
+                structure = pool.submit(find_structure, workspace, head, settings.workload)
+
+        try:
+            prepared = prepare(request, workspace, say=say, after_rehearsal=begin_structure)
+            told = _structure_sentences(structure, settings.structure, prepared) if structure else []
+        finally:
+            # Not waited for: leaving the workspace ends what still runs.
+            pool.shutdown(wait=False, cancel_futures=True)
+        trial = Trial(prepared=prepared, settings=settings, deadline=clock + budget)
+        trial.run(seed=request.seed, show=show)
+    findings, warnings = _accept(trial.findings(), prepared, today)
+    if not findings:
+        raise GateError("no benchmark was compared: all were skipped on both sides. Choose others with -k.")
+    return Report(
+        started=started.isoformat(timespec="seconds"),
+        base=prepared.base.commit,
+        head=prepared.head.commit,
+        is_dirty=prepared.head.is_dirty,
+        machine=prepared.on_head.machine,
+        fingerprint=machine_digest(prepared.on_head.machine),
+        conditions={
+            "pytest": list(request.pytest),
+            "threads": request.threads,
+            "cores": list(prepared.crew.measuring),
+            "looks": list(LOOKS),
+            "budget": budget,
+            "seed": request.seed,
+            "shared_imports": len(prepared.modules),
+        },
+        findings=tuple(findings),
+        control=trial.control(),
+        structure=tuple(told),
+        was_structure_checked=structure is not None,
+        warnings=tuple([*warnings, *_disturbances(trial.blocks), *_remarks(prepared)]),
+        blocks=tuple(trial.blocks),
+        seconds=time.monotonic() - clock,
+    )
+
+
+def find_structure(workspace: Workspace, tree: Path, workload: str) -> dict[str, Any]:
+    """The structural facts of a tree's code, found in a process of its own.
+
+    Raises:
+        GateError: They could not be found at all; a mode that fails is a fact.
+    """
+    folder = workspace.folder / "tmp-facts"
+    folder.mkdir(exist_ok=True)
+    environment = {
+        **worker_environment(threads=1, seed=0),
+        "PYTHONPATH": os.pathsep.join(import_paths(tree)),
+        "TORCHINDUCTOR_CACHE_DIR": str(workspace.folder / "inductor-head"),
+        "TMPDIR": str(folder),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pricebench.gate.structure", "--workload", workload],
+        cwd=tree,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    workspace.will_end(process)
+    try:
+        output, errors = process.communicate(timeout=_STRUCTURE_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise GateError(f"the structure of {workload} was not found within {_STRUCTURE_LIMIT:.0f} s.") from None
+    if process.returncode:
+        last = [line.strip() for line in errors.splitlines() if line.strip()][-1:] or ["no reason given"]
+        raise GateError(f"the structure of {workload} could not be found: {last[0]}. Mend that, or unset `structure`.")
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+def _structure_sentences(structure: Future[dict[str, Any]], name: str, prepared: Prepared) -> list[str]:
+    found = structure.result()
+    # Head's own file: the diff that changed it is what a reviewer sees.
+    committed = load_structure(prepared.head.folder / name)
+    if committed is None:
+        return [f"{name} is missing. Make it and have it reviewed: pricebench gate --update-structure"]
+    return differences(committed, found)
+
+
+def _accept(
+    findings: Sequence[Finding], prepared: Prepared, today: date
+) -> tuple[list[Finding], list[str]]:
+    """Mark the slowdowns that a reviewed line lets pass."""
+
+    def is_between(commit: str) -> bool:
+        root, base, head = prepared.crew.root, prepared.base.commit, prepared.head.commit
+        return trees.is_ancestor(root, commit, head) and not trees.is_ancestor(root, commit, base)
+
+    found, told = [], []
+    for finding in findings:
+        if finding.verdict is Verdict.SLOWER and finding.change is not None:
+            line, sentences = prepared.accepted.of(
+                finding.benchmark, finding.change, today=today, is_between=is_between
+            )
+            told += sentences
+            if line:
+                why = f"accepted up to {line.at_most:.0%} until {line.until}: {line.reason}"
+                found.append(replace(finding, accepted=why))
+                continue
+        found.append(finding)
+    return found, told
+
+
+def _disturbances(blocks: Sequence[Block]) -> list[str]:
+    busy = [block for block in blocks if block.others is not None and block.others > _BUSY]
+    if not busy:
+        return []
+    most = max(block.others or 0.0 for block in busy)
+    return [f"busy machine: in {len(busy)} of {len(blocks)} blocks others used up to {most:.1f} cores"]
+
+
+def _remarks(prepared: Prepared) -> list[str]:
+    told = []
+    skipped = [name for name in prepared.on_head.skipped if name not in prepared.on_base.estimates]
+    if skipped:
+        told.append(f"skipped on both sides, so not compared: {len(skipped)} ({prepared.on_head.skipped[skipped[0]]})")
+    if not prepared.modules:
+        told.append("each arm imported everything itself: noise is larger, and each block takes longer")
+    return told
