@@ -12,6 +12,9 @@ from playwright.sync_api import sync_playwright
 from pricebench.artifacts import save_metrics
 from tests.browser.traces import keep_analyses
 from tests.cliff.made import cell, report
+from tests.gate.made import block as gate_block
+from tests.gate.made import finding as gate_finding
+from tests.gate.made import report as gate_report
 from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.serving import untrained_artifacts
@@ -36,6 +39,15 @@ def stored_cliff():
     level = (1.0, 1.0, 1.0, 1.0)
     compiled = cell(EVIL, (1.0, 1.0, 1.5, 1.5), first=2.0, stall=1.0, served=("g0", "g1"))
     return report(cell("eager", level), compiled)
+
+
+def stored_gate():
+    """A report whose benchmark, note and warning are what no page may execute."""
+    name = f"bench.py::{EVIL}"
+    measured = {"num_blocks": 8, "num_slower": 8, "change": 0.1, "low": 0.08, "high": 0.12, "base": 1.0, "head": 1.1}
+    slower = gate_finding("slower", name, note=MARKDOWN, **measured)
+    blocks = tuple(gate_block(number, head=0.1, name=name) for number in range(8))
+    return gate_report(slower, structure=(MARKDOWN,), warnings=(EVIL, MARKDOWN), blocks=blocks)
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +79,8 @@ def stored(tmp_path_factory):
     keep_analyses(home / "reports" / "traces")
     (home / "reports" / "cliff").mkdir()
     stored_cliff().save(home / "reports" / "cliff" / "aaaaaaaaaa_20260101T000000Z.json")
+    (home / "reports" / "gate").mkdir()
+    stored_gate().save(home / "reports" / "gate" / "aaaaaaaaaa_20260101T000000Z.json")
     artifacts = untrained_artifacts()
     artifacts.save(home / "artifacts")
     residuals = {"0.05": -150_000.0, "0.25": -60_000.0, "0.5": 0.0, "0.75": 60_000.0, "0.95": 150_000.0}

@@ -11,6 +11,9 @@ from streamlit.util import calc_hash
 from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
 from pricebench.data import make_houses
 from pricebench.serving import Predictor
+from tests.gate.made import block as gate_block
+from tests.gate.made import finding as gate_finding
+from tests.gate.made import report as gate_report
 from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 
 PAGES = ("predict", "benchmarks", "history", "time", "debug")
@@ -72,6 +75,7 @@ def desk(tmp_path, artifacts_folder):  # noqa: ARG001 - it fills tmp_path
         ("debug", "uv run pricebench train --out"),
         ("benchmarks", "uv run pytest benchmarks --reports"),
         ("history", "uv run pytest benchmarks --reports"),
+        ("gate", "uv run pricebench gate --base main --reports"),
         ("cliff", "uv run pricebench cliff --reports"),
         ("time", "uv run pricebench profile --out"),
     ],
@@ -79,7 +83,7 @@ def desk(tmp_path, artifacts_folder):  # noqa: ARG001 - it fills tmp_path
 @pytest.mark.parametrize("exists", [False, True], ids=["no folder", "empty folder"])
 def test_where_nothing_is_a_sentence_names_the_command_that_mends_it(tmp_path, path, command, exists):
     if exists:
-        for folder in ("reports/history", "reports/traces", "reports/cliff", "artifacts"):
+        for folder in ("reports/history", "reports/traces", "reports/cliff", "reports/gate", "artifacts"):
             (tmp_path / folder).mkdir(parents=True)
 
     app = opened(tmp_path, path)
@@ -337,6 +341,29 @@ def test_the_environment_and_a_raw_run_can_be_read(desk):
 
     assert "torch" in environment.dataframe[0].value["fact"].tolist()
     assert json.loads(raw.json[0].value)["version"] == "5.3.1"
+
+
+# ---- Gate ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_gate_report_is_a_sentence_a_table_and_a_picture(tmp_path):
+    folder = tmp_path / "reports" / "gate"
+    folder.mkdir(parents=True)
+    measured = {"num_blocks": 8, "num_slower": 8, "change": 0.1, "low": 0.08, "high": 0.12, "base": 1.0, "head": 1.1}
+    stored = gate_report(
+        gate_finding("slower", **measured), warnings=(EVIL, MARKDOWN), blocks=(gate_block(0, head=0.1),)
+    )
+    stored.save(folder / "aaaaaaaaaa_20260101T000000Z.json")
+    (folder / "aaaaaaaaaa_20260102T000000Z.json").write_text("{")
+
+    app = opened(tmp_path, "gate")
+
+    assert not app.exception
+    assert "Do not merge: 1 slower" in app.error[0].value.replace("\\", "")
+    assert app.dataframe[0].value["verdict"].tolist() == ["slower"]
+    assert len(app.get("vega_lite_chart")) == 1
+    assert app.expander[0].label == "1 file could not be read"
+    assert re.findall(r"(?<!\\)(?:<|\[|\*\*|`|\$)", markdown(app)) == []
 
 
 # ---- what anybody may have written ---------------------------------------------------------------------------------

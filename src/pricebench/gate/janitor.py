@@ -1,8 +1,8 @@
 """Removes what a gate made: worktrees, processes, files. Also after the gate was killed, because it is a process of its own.
 
-Run as a file: `python janitor.py FOLDER REPOSITORY`. Each line on stdin is the number of a process group; when stdin ends,
-by the gate's word or its death, all of them are killed, the worktrees below the folder are taken off the repository's
-list, and the folder is removed.
+Run as a file: `python janitor.py FOLDER REPOSITORY`. Each line on stdin is the number of a process group that has begun, or
+with a minus one that has ended. When stdin ends, by the gate's word or its death, the groups that are left are killed, the
+folder is removed, and the worktrees in it are taken off the repository's list.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     folder, repository = Path(sys.argv[1]), sys.argv[2]
-    groups = [int(line) for line in sys.stdin]
+    groups: set[int] = set()
+    for number in map(int, sys.stdin):
+        groups ^= {abs(number)}
     for group in groups:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
@@ -37,7 +40,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
-        signal.sigtimedwait([], 0.1) if hasattr(signal, "sigtimedwait") else None
+        time.sleep(0.1)
     sys.stderr.write(f"pricebench gate: could not remove {folder}\n")
 
 

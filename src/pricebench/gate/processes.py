@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -21,6 +22,7 @@ from pricebench.gate.workspace import Workspace
 from pricebench.units import Second
 
 _TIME_LIMIT: Second = 600.0  # a fixture may train a model
+_END_LIMIT: Second = 10.0
 _PLUGIN = "pricebench_gate_lockstep"
 # What a user's shell may hold that would change what is run, or how.
 _UNSET = (
@@ -259,23 +261,25 @@ class Starter:
 
     def cpu_seconds(self) -> Second:
         """Processor time of the servers that still run; their children that run are not in it."""
-        return sum(_cpu_seconds(server.pid) for server in self._servers if server.poll() is None)
+        return sum(_cpu_seconds(server.pid) for server in self._servers)
 
     def end(self) -> None:
         """No process of the block is left when this returns."""
         for worker in self.workers.values():
             worker.close()
         for server in self._servers:
-            for pipe in (server.stdin, server.stdout):
-                if pipe:
-                    with suppress(BrokenPipeError):
-                        pipe.close()
-            try:
-                server.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(server.pid, 9)
-                server.wait()
+            assert server.stdin is not None
+            assert server.stdout is not None
+            with suppress(BrokenPipeError):
+                server.stdin.close()
+            # It ends with its children, and its output with it.
+            select.select([server.stdout], [], [], _END_LIMIT)
+            # What tests started may still run. The number is the server's own until it is waited for.
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+            server.stdout.close()
+            self._crew.workspace.has_ended(server)
         for plan in self._plans:
             plan.unlink(missing_ok=True)
 

@@ -126,8 +126,8 @@ def find_structure(workspace: Workspace, tree: Path, workload: str) -> dict[str,
     try:
         output, errors = process.communicate(timeout=_STRUCTURE_LIMIT)
     except subprocess.TimeoutExpired:
-        process.kill()
         raise GateError(f"the structure of {workload} was not found within {_STRUCTURE_LIMIT:.0f} s.") from None
+    workspace.has_ended(process)
     if process.returncode:
         last = [line.strip() for line in errors.splitlines() if line.strip()][-1:] or ["no reason given"]
         raise GateError(f"the structure of {workload} could not be found: {last[0]}. Mend that, or unset `structure`.")

@@ -38,12 +38,12 @@ def facts(workload: Workload) -> dict[str, Any]:
         inputs = workload.inputs(workload.shapes[shape])
         for mode in MODES:
             if not mode.missing():
-                cases[f"inference[{mode.name}-{shape}]"] = _case(lambda: _inference(mode, workload.module, inputs))  # noqa: B023 - called at once
+                cases[f"inference[{mode.name}-{shape}]"] = _case(lambda: inference_facts(mode, workload.module, inputs))  # noqa: B023 - called at once
     inputs = workload.inputs(workload.shapes["full"])
     targets = workload.targets(len(inputs))
     for mode in MODES:
         if not mode.missing():
-            cases[f"training[{mode.name}-full]"] = _case(lambda: _training(mode, workload, inputs, targets))  # noqa: B023
+            cases[f"training[{mode.name}-full]"] = _case(lambda: training_facts(mode, workload, inputs, targets))  # noqa: B023
     return {"schema": SCHEMA, "torch": torch.__version__.partition("+")[0], "workload": workload.name, "cases": cases}
 
 
@@ -59,7 +59,8 @@ def _case(find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         forget()
 
 
-def _inference(mode: ExecutionMode, module: nn.Module, inputs: Tensor) -> dict[str, Any]:
+def inference_facts(mode: ExecutionMode, module: nn.Module, inputs: Tensor) -> dict[str, Any]:
+    """What is true of a module's forward pass in a mode, on one batch."""
     with torch.inference_mode():
         expected = copy.deepcopy(module).double().eval()(inputs.double())
     forward = mode.prepare_inference(module, inputs)
@@ -75,7 +76,8 @@ def _inference(mode: ExecutionMode, module: nn.Module, inputs: Tensor) -> dict[s
     return found
 
 
-def _training(mode: ExecutionMode, workload: Workload, inputs: Tensor, targets: Tensor) -> dict[str, Any]:
+def training_facts(mode: ExecutionMode, workload: Workload, inputs: Tensor, targets: Tensor) -> dict[str, Any]:
+    """What is true of forward, loss and backward in a mode, on one batch."""
     reference = copy.deepcopy(workload.module).double()
     expected = _gradients(reference, workload.loss(reference(inputs.double()), targets.double()))
     module = copy.deepcopy(workload.module)

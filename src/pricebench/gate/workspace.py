@@ -36,8 +36,15 @@ class Workspace:
 
     def will_end(self, process: subprocess.Popen[str]) -> None:
         """Have a process, the leader of its group, killed with all its children if it is still there at the end."""
+        self._tell(process.pid)
+
+    def has_ended(self, process: subprocess.Popen[str]) -> None:
+        """It was waited for: its number may soon be somebody else's."""
+        self._tell(-process.pid)
+
+    def _tell(self, number: int) -> None:
         assert self._janitor.stdin is not None
-        self._janitor.stdin.write(f"{process.pid}\n")
+        self._janitor.stdin.write(f"{number}\n")
         self._janitor.stdin.flush()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from pricebench.gate.conclusion import judge_control, judge_pair, unpaired
+from pricebench.gate.judge import Verdict
+from pricebench.gate.measure import Pair
+from pricebench.gate.records import Arm
+from pricebench.gate.rehearsal import Rehearsal
+from tests.gate.made import NAME, block, company
+
+PAIR = Pair(base=NAME, head=NAME)
+WIGGLE = (0.001, -0.001, 0.002, -0.002, 0.0, 0.001, -0.001, 0.0)
+
+
+def blocks(head=0.0, **facts):
+    return [block(number, head=head + wiggle, **facts) for number, wiggle in enumerate(WIGGLE)]
+
+
+def rehearsal(*, works=(), failed=(), skipped=()):
+    return Rehearsal(
+        estimates=dict.fromkeys(works, 1e-3),
+        rounds={},
+        failed=dict.fromkeys(failed, "assert 1 == 2"),
+        skipped=dict.fromkeys(skipped, "no device"),
+        machine={},
+        modules={},
+    )
+
+
+def verdicts(base, head, pairs=()):
+    found = unpaired(base, head, [Pair(base=name, head=name) for name in pairs], lambda _: 0.05)
+    return {finding.benchmark: (finding.verdict, finding.note) for finding in found}
+
+
+@pytest.mark.parametrize(("head", "verdict"), [(0.0, "ok"), (0.1, "slower"), (-0.1, "faster")])
+def test_blocks_become_a_finding(head, verdict):
+    found = judge_pair(blocks(head), PAIR, 0.05)
+
+    assert found.verdict == verdict
+    assert found.change == pytest.approx(math.expm1(head), abs=0.002)
+    assert found.base == pytest.approx(1e-3)
+    assert found.num_blocks == 8
+
+
+def test_two_copies_of_base_that_differ_make_it_undecided():
+    found = judge_pair(blocks(0.1, null=0.1), PAIR, 0.05)
+
+    assert found.verdict is Verdict.UNDECIDED
+    assert "two copies of base differ by +10.5%" in found.note
+
+
+@pytest.mark.parametrize(
+    ("who", "says"),
+    [
+        (company(head=(0.5, 0.0)), "others had the core for 50% of the time while head was measured"),
+        (company(base=(0.1, 0.0)), "while base was measured"),
+        (company(head=(0.0, 0.9)), "others used 0.90 cores more while head was measured"),
+    ],
+)
+def test_a_difference_that_others_may_have_made_is_not_called_slower(who, says):
+    found = judge_pair(blocks(0.2, company=who), PAIR, 0.05)
+
+    assert found.verdict is Verdict.UNDECIDED
+    assert says in found.note
+
+
+def test_company_on_both_sides_is_no_excuse():
+    found = judge_pair(blocks(0.2, company=company(head=(0.5, 0.9), base=(0.5, 0.9))), PAIR, 0.05)
+
+    assert found.verdict is Verdict.SLOWER
+
+
+@pytest.mark.parametrize(
+    ("failures", "verdict"),
+    [({Arm.HEAD: "failed: assert 1 == 2"}, "wrong answer"), ({Arm.BASE: "x", Arm.HEAD: "x"}, "undecided")],
+)
+def test_a_failure_while_measuring_is_never_a_pass(failures, verdict):
+    found = judge_pair([*blocks(), block(8, failures=failures)], PAIR, 0.05)
+
+    assert found.verdict == verdict
+    assert found.note
+
+
+def test_a_slice_without_length_is_not_judged():
+    assert judge_pair(blocks(-math.inf), PAIR, 0.05).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(("control", "seen"), [(0.14, True), (0.0, False)])
+def test_the_planted_slowdown_is_seen_or_not(control, seen):
+    found = judge_control(
+        [block(number, control=control + wiggle) for number, wiggle in enumerate(WIGGLE)], PAIR, 0.05
+    )
+
+    assert found.is_seen is seen
+    assert found.planted == pytest.approx(0.15)
+
+
+def test_without_a_control_nothing_was_seen():
+    assert judge_control(blocks(), PAIR, 0.05).is_seen is False
+
+
+def test_what_could_not_be_compared_is_named():
+    found = verdicts(
+        rehearsal(works=("kept", "gone", "fails", "skips"), failed=("mended", "both")),
+        rehearsal(works=("kept", "new", "mended"), failed=("fails", "both", "new and wrong"), skipped=("skips",)),
+        pairs=("kept",),
+    )
+
+    assert {name: str(verdict) for name, (verdict, _) in found.items()} == {
+        "fails": "wrong answer",
+        "both": "wrong answer",
+        "new and wrong": "wrong answer",
+        "new": "new",
+        "mended": "new",
+        "gone": "gone",
+        "skips": "gone",
+    }
+    assert "assert 1 == 2" in found["fails"][1]
+    assert found["skips"][1] == "head skips it: no device"

@@ -1,0 +1,279 @@
+"""The gate from outside, on a suite of somebody else's that knows nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.gate.test_trees import git
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk over inherited sockets")
+
+FOREIGN = Path(__file__).with_name("foreign")
+LOOP = "        result += number\n"
+# About a third more work in each round of the loop.
+SLOWER = "        result += number\n        number = number + 0\n"
+BRIEF = ("--budget", "1s", "-k", "total and 100")
+
+
+class Project:
+    """A git repository with the foreign suite; its own folder for temporary files shows what is left behind."""
+
+    def __init__(self, folder):
+        self.root = folder / "project"
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        self.reports = folder / "reports"
+        shutil.copytree(FOREIGN, self.root, ignore=shutil.ignore_patterns("__pycache__"))
+        git(self.root, "init", "--quiet", "--initial-branch=main")
+        (self.root / ".gitignore").write_text("__pycache__\n")
+        git(self.root, "add", ".")
+        git(self.root, "commit", "--quiet", "-m", "first")
+
+    def edit(self, name, old, new):
+        path = self.root / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def command(self, *arguments):
+        return [
+            *(sys.executable, "-m", "pricebench", "gate", "--base", "HEAD"),
+            *("--reports", str(self.reports), *arguments),
+        ]
+
+    def environment(self):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+        return {**kept, "TMPDIR": str(self.temporary)}
+
+    def gate(self, *arguments, **environment):
+        return subprocess.run(
+            self.command(*arguments, "--", "bench"),
+            cwd=self.root,
+            env=self.environment() | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            self.command(*arguments, "--", "bench"),
+            cwd=self.root,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def left_behind(self):
+        worktrees = git(self.root, "worktree", "list", "--porcelain").count("worktree ")
+        return [path.name for path in self.temporary.iterdir()], worktrees - 1, git(self.root, "status", "--porcelain")
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def verdicts(result):
+    return {each["benchmark"].partition("::")[2]: each["verdict"] for each in json.loads(result.stdout)["findings"]}
+
+
+# ---- whole runs ----------------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_suite_of_somebody_else_passes_and_nothing_is_left_behind(project):
+    result = project.gate("--json")
+
+    assert result.returncode == 0, result.stderr + result.stdout[-2000:]
+    found = json.loads(result.stdout)
+    assert verdicts(result) == {
+        "test_total[100]": "ok",
+        "test_total[500]": "ok",
+        "TestStack::test_drain": "ok",
+        "TestStack::test_single_event": "ok",
+    }
+    assert found["control"]["is_seen"]
+    # One sample a process for what happens once, eight for the rest; the pedantic one kept to its forty rounds.
+    slices = {name.rpartition("::")[2]: len(arms["head"]) for name, arms in found["blocks"][0]["seconds"].items()}
+    assert slices == {"test_total[100]": 8, "test_total[500]": 8, "test_drain": 8, "test_single_event": 1}
+    assert project.left_behind() == ([], 0, "")
+    assert len(list((project.reports / "gate").glob("*.json"))) == 1
+
+
+def test_a_slower_change_is_named_and_a_rerun_stays_red(project):
+    project.edit("src/sums/__init__.py", LOOP, SLOWER)
+
+    for _ in range(2):
+        result = project.gate("--junit", str(project.root.parent / "gate.xml"), "-k", "total", GITHUB_ACTIONS="true")
+
+        assert result.returncode == 1, result.stderr + result.stdout
+        assert "Do not merge: 2 slower (test_total[100], test_total[500])." in result.stdout
+        assert result.stderr.count("::error file=bench/bench_sums.py") == 2
+        suite = ElementTree.parse(project.root.parent / "gate.xml").getroot()[0]
+        assert suite.get("failures") == "2"
+    assert git(project.root, "status", "--porcelain") == "M src/sums/__init__.py"
+
+
+# ---- what is no pass -----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_answer_is_told_from_a_slow_one(project):
+    project.edit("src/sums/__init__.py", "return result", "return result + 1")
+
+    result = project.gate(*BRIEF)
+
+    assert result.returncode == 4
+    assert "1 with a wrong answer (test_total[100])" in result.stdout
+    assert "assert 4951 == " in result.stdout
+
+
+def test_a_renamed_benchmark_is_no_pass_until_a_reviewed_line_says_so(project):
+    project.edit("bench/bench_sums.py", "def test_total", "def test_total_of")
+
+    assert verdicts(refused := project.gate(*BRIEF, "--json")) == {"test_total_of[100]": "new", "test_total[100]": "gone"}
+    assert refused.returncode == 4
+
+    (project.root / "gate-accepted.toml").write_text(
+        '[[renamed]]\nbase = "bench/bench_sums.py::test_total[100]"\n'
+        'head = "bench/bench_sums.py::test_total_of[100]"\nreason = "clearer"\n'
+    )
+    result = project.gate(*BRIEF, "--json")
+
+    (found,) = json.loads(result.stdout)["findings"]
+    assert found["num_blocks"] == 1
+    assert found["note"] == "renamed from bench/bench_sums.py::test_total[100]"
+
+
+def test_a_new_benchmark_is_named_and_passes_nothing_else(project):
+    project.edit("bench/bench_sums.py", "[100, 500]", "[100, 500, 1000]")
+
+    result = project.gate("--budget", "1s", "-k", "total and (1000 or 100)", "--json")
+
+    assert verdicts(result)["test_total[1000]"] == "new"
+    # One block proves nothing.
+    assert result.returncode == 2
+
+
+def test_no_benchmark_is_no_pass(project):
+    result = project.gate("-k", "nothing_like_this")
+
+    assert result.returncode == 2
+    assert "the suite has no benchmark" in result.stderr
+
+
+def test_a_suite_that_cannot_be_imported_says_why(project):
+    project.edit("bench/conftest.py", "import pytest", "import pytest\nimport no_such_module")
+
+    result = project.gate(*BRIEF)
+
+    assert result.returncode == 2
+    assert "pytest on head ended" in result.stderr
+    assert "no_such_module" in result.stderr
+
+
+def test_code_of_the_original_checkout_is_not_measured_as_base(project):
+    project.edit(
+        "bench/conftest.py", "import pytest", f"import sys\nimport pytest\nsys.path.insert(0, {str(project.root / 'src')!r})"
+    )
+    git(project.root, "commit", "--quiet", "-am", "a path of this machine")
+
+    result = project.gate(*BRIEF)
+
+    assert result.returncode == 2
+    assert "from the original checkout instead of its own tree" in result.stderr
+
+
+def test_other_dependencies_need_another_environment(project):
+    project.edit("pyproject.toml", "dependencies = []", "dependencies = ['numpy']")
+
+    result = project.gate(*BRIEF)
+
+    assert result.returncode == 2
+    assert "--base-python" in result.stderr
+
+    with_python = project.gate(*BRIEF, "--base-python", sys.executable, "--json")
+    assert json.loads(with_python.stdout)["findings"][0]["num_blocks"] == 1
+
+
+def test_each_arm_can_import_for_itself(project):
+    result = project.gate(*BRIEF, "--processes", "spawn", "--json")
+
+    found = json.loads(result.stdout)
+    assert found["findings"][0]["num_blocks"] == 1
+    assert any("imported everything itself" in warning for warning in found["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--base", "no-such-ref"], "git knows no commit 'no-such-ref' here"),
+        (["--budget", "soon"], "--budget is 'soon', expected a time"),
+        (["--processes", "threads"], "--processes is 'threads', expected fork or spawn"),
+        (["--base-python", "nowhere"], "--base-python is nowhere, expected the Python"),
+        (["--from", "absent.json"], "absent.json: expected a gate report"),
+        (["--update-structure"], "names no `structure` file"),
+    ],
+)
+def test_wrong_input_is_one_sentence(project, arguments, says):
+    result = project.gate(*arguments)
+
+    assert result.returncode == 2
+    assert says in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.stderr
+
+
+# ---- the end -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_stopping_it_leaves_nothing(project, how, status):
+    process = project.start("-k", "total")
+    try:
+        deadline = time.monotonic() + 120
+        # The second copy of base is there: worktrees are made and processes run.
+        while not list(project.temporary.glob("*/null/bench")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        process.send_signal(how)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert process.returncode == status
+    deadline = time.monotonic() + 60
+    while project.left_behind() != ([], 0, ""):
+        assert time.monotonic() < deadline, project.left_behind()
+        os.sched_yield()
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(project.temporary) not in processes
+
+
+def test_a_stored_report_is_shown_again(project):
+    project.gate(*BRIEF)
+    (stored,) = (project.reports / "gate").glob("*.json")
+
+    shown = project.gate("--from", str(stored), "--markdown")
+
+    assert shown.returncode == 2
+    assert "| `test_total[100]` |" in shown.stdout
+
+
+def test_githubs_job_summary_gets_the_table(project, tmp_path):
+    summary = tmp_path / "summary.md"
+
+    project.gate(*BRIEF, GITHUB_STEP_SUMMARY=str(summary))
+
+    assert "| benchmark | base" in summary.read_text()
