@@ -49,8 +49,9 @@ def measure_bank(path: Path, num_blocks: int, *, can_share: bool, talk: Console)
     """Fill the bank."""
     root = trees.repository(Path.cwd())
     settings = Settings.load(root)
+    suite, select = settings.chosen()
     request = Request(
-        root=root, base="HEAD", head="HEAD", pytest=settings.arguments(), carry=settings.carry, can_share=can_share
+        root=root, base="HEAD", head="HEAD", suite=suite, select=select, carry=settings.carry, can_share=can_share
     )
     with Workspace(root) as workspace:
         prepared = prepare(request, workspace, say=lambda words: talk.print(words, markup=False))

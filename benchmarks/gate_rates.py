@@ -30,6 +30,7 @@ from pricebench.gate.records import Arm
 ROOT = Path(__file__).parents[1]
 BANK = ROOT / "reports" / "gate" / "bank.jsonl.gz"
 RUNS = ROOT / "reports" / "gate" / "runs.jsonl"
+MUTATIONS = ROOT / "reports" / "gate" / "mutations.jsonl"
 PAGES = (ROOT / "docs" / "how-we-judge.md", ROOT / "README.md")
 THRESHOLD = 0.05
 MOST_BLOCKS = 16  # of one gate run: what the default budget allows for
@@ -112,7 +113,7 @@ def load_bank(path: Path = BANK) -> Bank:
 
 
 def load_runs(path: Path = RUNS) -> list[dict[str, Any]]:
-    """The real gate runs on record."""
+    """The real gate runs, or mutations, on record."""
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -177,6 +178,24 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def mutations_table(mutations: Sequence[dict[str, Any]]) -> str:
+    """Which part of the gate caught which change, as Markdown."""
+    lines = ["| change | exit | structure | slower | wrong answer |", "|---|---:|---|---|---|"]
+    for each in mutations:
+        structure = each["structure"]
+        told = f"{len(structure)}: {structure[0]}" if structure else "-"
+        slower = [
+            f"`{name.partition('::')[2]}` {_percent(each['changes'][name])}"
+            for name, verdict in each["verdicts"].items()
+            if verdict == Verdict.SLOWER
+        ]
+        wrong = [f"`{name.partition('::')[2]}`" for name, verdict in each["verdicts"].items() if verdict == Verdict.WRONG]
+        lines.append(
+            f"| {each['name']} | {each['exit_code']} | {told} | {', '.join(slower) or '-'} | {', '.join(wrong) or '-'} |"
+        )
+    return "\n".join(lines)
+
+
 def headline(bank: Bank) -> str:
     """What the README says."""
     ratios = ratios_of(bank)
@@ -212,6 +231,7 @@ def sections() -> dict[str, str]:
         "gate rates": rates_table(bank),
         "gate spread": spread_table(bank),
         "gate runs": runs_table(load_runs()),
+        "gate mutations": mutations_table(load_runs(MUTATIONS)),
         "gate headline": headline(bank),
     }
 

@@ -36,8 +36,7 @@ from pricebench.gate.trial import Trial
 from pricebench.gate.workspace import Workspace
 
 # A slim suite's slim half: both kinds of work, and the mode that compiles.
-SELECT = "test_forward and eager or test_forward and compile and single or test_train_step and eager and full"
-NOT_RESIDUAL = f"({SELECT}) and not residual"
+SELECT = "test_forward and (eager and (full or single) or compile and single) or test_train_step and eager and full"
 _SPINNER = "while True: pass"
 
 
@@ -56,7 +55,7 @@ def main() -> int:
         root = trees.repository(Path.cwd())
         settings = Settings.load(root)
         request = Request(
-            root=root, base="HEAD", head="HEAD", pytest=settings.arguments(settings.suite, NOT_RESIDUAL), carry=settings.carry
+            root=root, base="HEAD", head="HEAD", suite=settings.suite, select=SELECT, carry=settings.carry
         )
         with Workspace(root) as workspace:
             prepared = prepare(request, workspace, say=lambda words: print(words, file=sys.stderr))  # noqa: T201

@@ -55,10 +55,10 @@ class Project:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
         return {**kept, "TMPDIR": str(self.temporary)}
 
-    def gate(self, *arguments, **environment):
+    def gate(self, *arguments, suite="bench", folder=".", **environment):
         return subprocess.run(
-            self.command(*arguments, "--", "bench"),
-            cwd=self.root,
+            self.command(*arguments, "--", suite),
+            cwd=self.root / folder,
             env=self.environment() | environment,
             capture_output=True,
             text=True,
@@ -164,6 +164,23 @@ def test_a_new_benchmark_is_named_and_passes_nothing_else(project):
     assert verdicts(result)["test_total[1000]"] == "new"
     # One block proves nothing.
     assert result.returncode == 2
+
+
+def test_a_suite_that_base_does_not_have_is_new(project):
+    shutil.copy(project.root / "bench" / "bench_sums.py", project.root / "bench" / "bench_more.py")
+
+    # As somebody types it who stands in the folder.
+    result = project.gate(*BRIEF, "--json", suite="bench_more.py", folder="bench")
+
+    assert verdicts(result) == {"test_total[100]": "new"}
+    assert result.returncode == 2
+
+
+def test_a_suite_that_head_does_not_have_is_refused(project):
+    result = project.gate(*BRIEF, suite="benches")
+
+    assert result.returncode == 2
+    assert "head has no benches. Name the suite behind --." in result.stderr
 
 
 def test_no_benchmark_is_no_pass(project):

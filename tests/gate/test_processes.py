@@ -22,7 +22,6 @@ def crew(tmp_path):
         yield Crew(
             workspace=workspace,
             root=tmp_path / "nowhere",
-            pytest=["bench.py"],
             environment={"PYTHONPATH": str(tmp_path / "modules")},
         )
 
@@ -30,7 +29,7 @@ def crew(tmp_path):
 @pytest.fixture
 def side(tmp_path):
     (tmp_path / "base").mkdir()
-    return Side(arm=Arm.BASE, tree=tmp_path / "base", python=Path(sys.executable))
+    return Side(arm=Arm.BASE, tree=tmp_path / "base", python=Path(sys.executable), suite=("bench.py",))
 
 
 @pytest.fixture

@@ -28,10 +28,9 @@ def test_thresholds_are_by_pattern_and_the_last_that_fits_counts(tmp_path):
 def test_the_command_line_wins(tmp_path):
     found = Settings.load(written(tmp_path, 'suite = ["bench"]\nselect = "fast"'))
 
-    assert found.arguments() == ["bench", "-k", "fast"]
-    assert found.arguments(select="slow") == ["bench", "-k", "slow"]
-    # Another suite has other names.
-    assert found.arguments(suite=("other",)) == ["other"]
+    assert found.chosen() == (("bench",), "fast")
+    assert found.chosen(select="slow") == (("bench",), "slow")
+    assert found.chosen(suite=("other",)) == (("other",), "")
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,14 @@ def _measure(
     base_python: Path | None,
     can_share: bool,
 ) -> tuple[Report, Path]:
-    from pricebench.gate.driver import Request
+    from importlib.util import find_spec
+
     from pricebench.gate.records import GateError
+
+    if find_spec("pytest_benchmark") is None or os.name != "posix":
+        raise GateError("the gate needs pytest-benchmark, and Linux or macOS. Install it: pip install pytest-benchmark.")
+
+    from pricebench.gate.driver import Request
     from pricebench.gate.run import run_gate
     from pricebench.gate.settings import Settings
     from pricebench.gate.trees import repository
@@ -101,11 +107,14 @@ def _measure(
         raise GateError(f"--base-python is {base_python}, expected the Python of an environment. Name its file.")
     root = repository(Path.cwd())
     settings = Settings.load(root)
+    chosen, expression = settings.chosen(tuple(_below(root, path) for path in suite), select)
     request = Request(
         root=root,
         base=base,
         head=head,
-        pytest=settings.arguments(suite, select),
+        suite=chosen,
+        select=expression,
+        accepted=settings.accepted,
         carry=settings.carry,
         threads=threads,
         base_python=base_python,
@@ -123,6 +132,13 @@ def _measure(
     path = reports / "gate" / f"{report.fingerprint}-{secrets.token_hex(2)}_{now:%Y%m%dT%H%M%SZ}.json"
     report.save(path)
     return report, path
+
+
+def _below(root: Path, path: str) -> str:
+    """A path as it was typed here, from the root of the checkout: that is where pytest is started."""
+    file, separator, test = path.partition("::")
+    typed = Path.cwd() / file
+    return f"{typed.relative_to(root)}{separator}{test}" if typed.exists() and typed.is_relative_to(root) else path
 
 
 def _update_structure() -> None:

@@ -33,7 +33,8 @@ class Request:
         root: The checkout.
         base: A git ref.
         head: A git ref, or None for the checkout as it lies there.
-        pytest: Arguments that choose the suite.
+        suite: Files and folders with benchmarks.
+        select: pytest's -k, or empty.
         carry: Paths that git ignores and both trees need, such as a trained model; relative to the checkout.
         accepted: Where head keeps its file of accepted changes; relative.
         threads: Of every process.
@@ -46,7 +47,8 @@ class Request:
     root: Path
     base: str
     head: str | None = None
-    pytest: Sequence[str] = ()
+    suite: tuple[str, ...]
+    select: str = ""
     carry: Sequence[str] = ()
     accepted: str = ""
     threads: int = 1
@@ -126,18 +128,26 @@ def prepare(
     crew = Crew(
         workspace=workspace,
         root=root,
-        pytest=request.pytest,
+        select=request.select,
         threads=request.threads,
         environment=request.environment,
     )
     sides = (
-        Side(arm=Arm.BASE, tree=base.folder, python=base_python),
-        Side(arm=Arm.HEAD, tree=head.folder, python=python),
+        Side(arm=Arm.BASE, tree=base.folder, python=base_python, suite=_present(request.suite, base)),
+        Side(arm=Arm.HEAD, tree=head.folder, python=python, suite=_present(request.suite, head)),
     )
+    if not sides[1].suite:
+        raise GateError(f"head has no {' and no '.join(request.suite)}. Name the suite behind --.")
     say("rehearsing both suites")
     pool = ThreadPoolExecutor(len(sides))
     try:
-        on_base, on_head = pool.map(lambda side: rehearse(crew, side, seed=request.seed), sides)
+        on_base, on_head = pool.map(
+            # A suite that base does not have yet has nothing to rehearse; all of head's is new then.
+            lambda side: rehearse(crew, side, seed=request.seed) if side.suite else None,
+            sides,
+        )
+        assert on_head is not None
+        on_base = on_base or Rehearsal.of_nothing(on_head.machine)
     finally:
         # Not waited for: leaving the workspace ends what still runs.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -154,7 +164,7 @@ def prepare(
         say("importing what the arms share")
         both = {name: file for name, file in on_base.modules.items() if name in on_head.modules}
         modules = forkable(crew, sides[0], shareable(both, (base.folder, head.folder)))
-    sides += tuple(Side(arm=arm, tree=second.folder, python=base_python) for arm in (Arm.NULL, Arm.CONTROL))
+    sides += tuple(replace(sides[0], arm=arm, tree=second.folder) for arm in (Arm.NULL, Arm.CONTROL))
     return Prepared(
         crew=crew,
         sides=sides,
@@ -229,6 +239,11 @@ def measure(
     finally:
         if upcoming is not None:
             upcoming.end()
+
+
+def _present(suite: Sequence[str], tree: Tree) -> tuple[str, ...]:
+    """What of a suite is there, test ids included: pytest refuses a path that is not."""
+    return tuple(path for path in suite if (tree.folder / path.partition("::")[0]).exists())
 
 
 def _carry(request: Request, tree: Tree) -> None:

@@ -81,7 +81,7 @@ def _run(arm: dict[str, Any], plan: dict[str, Any]) -> None:
     moved = [tree + entry[len(root) :] for entry in sys.path if entry not in elsewhere]
     sys.path[:] = list(dict.fromkeys([*arm["path"], *moved, *elsewhere]))
     importlib.invalidate_caches()
-    arguments = [*plan["pytest"], *_quiet_plugins()]
+    arguments = [*plan["pytest"], *_quiet_plugins(), *arm["suite"]]
     sys.argv = ["pytest", *arguments]
     code = 3
     try:

@@ -61,11 +61,13 @@ class Side:
         arm: Which one.
         tree: Its checkout.
         python: Of its environment.
+        suite: Files and folders with benchmarks, those that the tree has.
     """
 
     arm: Arm
     tree: Path
     python: Path
+    suite: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class Crew:
     Attributes:
         workspace: Where they may write.
         root: The original checkout, from which nothing may be imported.
-        pytest: Arguments that choose the suite.
+        select: pytest's -k, or empty.
         threads: Of each process.
         cores: That this process may use; the last one measures.
         environment: Variables set for all.
@@ -83,7 +85,7 @@ class Crew:
 
     workspace: Workspace
     root: Path
-    pytest: Sequence[str]
+    select: str = ""
     threads: int = 1
     cores: Sequence[int] = field(default_factory=lambda: usable_cores())
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -189,6 +191,7 @@ class Starter:
                 {
                     "socket": other.fileno(),
                     "tree": str(side.tree),
+                    "suite": list(side.suite),
                     "log": str(log),
                     "path": path,
                     "environment": {
@@ -199,7 +202,7 @@ class Starter:
                 }
             )
         plan = folder / f"plan-{'-'.join(side.arm for side in sides)}-{seed}.json"
-        arguments = ["-p", _PLUGIN, "--color=no", *crew.pytest]
+        arguments = ["-p", _PLUGIN, "--color=no", *(["-k", crew.select] if crew.select else [])]
         plan.write_text(
             json.dumps(
                 {

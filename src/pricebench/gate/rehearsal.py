@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Self
 
 from pricebench.gate.processes import Crew, Side, Worker, started
 from pricebench.gate.records import GateError
@@ -35,6 +36,11 @@ class Rehearsal:
     skipped: Mapping[str, str]
     machine: Mapping[str, object]
     modules: Mapping[str, str]
+
+    @classmethod
+    def of_nothing(cls, machine: Mapping[str, object]) -> Self:
+        """Of a tree that does not have the suite."""
+        return cls(estimates={}, rounds={}, failed={}, skipped={}, machine=machine, modules={})
 
     @property
     def found(self) -> list[str]:

@@ -156,7 +156,7 @@ def save_structure(path: Path, facts: Mapping[str, Any]) -> None:
 def differences(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """A sentence per fact that changed, each with what was committed and what was found."""
     told = []
-    for name in ("schema", "torch", "workload"):
+    for name in ("schema", "torch", "workload", "parameters", "flop"):
         if committed.get(name) != found.get(name):
             told.append(f"{name}: {committed.get(name)} committed, {found.get(name)} found")
     for case in dict.fromkeys([*committed["cases"], *found["cases"]]):

@@ -81,7 +81,8 @@ def run_gate(
         machine=prepared.on_head.machine,
         fingerprint=machine_digest(prepared.on_head.machine),
         conditions={
-            "pytest": list(request.pytest),
+            "suite": list(request.suite),
+            "select": request.select,
             "threads": request.threads,
             "cores": list(prepared.crew.measuring),
             "looks": list(LOOKS),

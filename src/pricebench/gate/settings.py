@@ -104,10 +104,11 @@ class Settings:
         ]
         return fitting[-1] if fitting else self.threshold
 
-    def arguments(self, suite: tuple[str, ...] = (), select: str | None = None) -> list[str]:
-        """pytest's, for what the command line or these settings choose."""
-        chosen = self.select if select is None and not suite else select
-        return [*(suite or self.suite), *(["-k", chosen] if chosen else [])]
+    def chosen(self, suite: tuple[str, ...] = (), select: str | None = None) -> tuple[tuple[str, ...], str]:
+        """The suite and pytest's -k: the command line's where it says something. Another suite has other names."""
+        if select is None:
+            select = "" if suite else self.select
+        return suite or self.suite, select
 
 
 def _is_share(value: Any) -> bool:

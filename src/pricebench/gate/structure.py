@@ -22,7 +22,7 @@ from torch._dynamo.utils import counters
 
 from pricebench.modes import MODES, ExecutionMode, inductor_code
 from pricebench.modes.compile import forget
-from pricebench.workload import Workload
+from pricebench.workload import Workload, count_flop
 
 SCHEMA = 1
 _WARM_UP_CALLS = 3
@@ -44,7 +44,14 @@ def facts(workload: Workload) -> dict[str, Any]:
     for mode in MODES:
         if not mode.missing():
             cases[f"training[{mode.name}-full]"] = _case(lambda: training_facts(mode, workload, inputs, targets))  # noqa: B023
-    return {"schema": SCHEMA, "torch": torch.__version__.partition("+")[0], "workload": workload.name, "cases": cases}
+    return {
+        "schema": SCHEMA,
+        "torch": torch.__version__.partition("+")[0],
+        "workload": workload.name,
+        "parameters": sum(parameter.numel() for parameter in workload.module.parameters()),
+        "flop": count_flop(lambda: workload.module(inputs)),
+        "cases": cases,
+    }
 
 
 def _case(find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
