@@ -1,6 +1,6 @@
 # `make` lists what there is: a target's help stands behind it.
 .DEFAULT_GOAL := help
-.PHONY: help bench compare test check format train readme ci
+.PHONY: help bench compare gate test check format train readme ci
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "%-10s %s\n", $$1, $$2}'
@@ -10,6 +10,9 @@ bench: ## the main job: every benchmark, stored under reports/history
 
 compare: ## the main job, compared with the last stored run of this machine
 	uv run pytest benchmarks --benchmark-compare
+
+gate: ## may this checkout be merged into main, by its latency and structure
+	uv run pricebench gate --base main
 
 test: ## the tests
 	uv run pytest

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +147,7 @@ def make_environment(tree: Tree) -> Path:
     if uv is None:
         raise GateError("base needs an environment of its own, and uv is not on the PATH. Install it: pip install uv.")
     made = subprocess.run(
-        [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--no-config"],
+        [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--python", sys.executable],
         cwd=tree.folder,
         env=_without_environment(),
         capture_output=True,
@@ -162,8 +164,6 @@ def make_environment(tree: Tree) -> Path:
 
 
 def _without_environment() -> dict[str, str]:
-    import os  # noqa: PLC0415
-
     return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
 
 
