@@ -56,7 +56,13 @@ def measure_bank(path: Path, num_blocks: int, *, can_share: bool, talk: Console)
     with Workspace(root) as workspace:
         prepared = prepare(request, workspace, say=lambda words: talk.print(words, markup=False))
         bank = Bank.open(path, machine=prepared.on_head.machine, commit=prepared.head.commit)
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+        )
         with Progress(*columns, console=talk, disable=not talk.is_terminal) as bar:
             task = bar.add_task("blocks", total=num_blocks, completed=len(bank.blocks))
 

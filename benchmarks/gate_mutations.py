@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.gate_rates import MUTATIONS, ROOT
 
-_FORWARD = '        x = torch.relu_(self.hidden1(x))\n'
+_FORWARD = "        x = torch.relu_(self.hidden1(x))\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

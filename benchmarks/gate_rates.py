@@ -53,7 +53,11 @@ class Rate:
     @property
     def upper(self) -> float:
         """Exact one-sided 95 % bound (Clopper and Pearson 1934)."""
-        return 1.0 if self.found == self.tried else float(stats.beta.ppf(CONFIDENCE, self.found + 1, self.tried - self.found))
+        return (
+            1.0
+            if self.found == self.tried
+            else float(stats.beta.ppf(CONFIDENCE, self.found + 1, self.tried - self.found))
+        )
 
     @property
     def lower(self) -> float:
@@ -99,7 +103,9 @@ def rival_rates(bank: Bank, slowdowns: Sequence[float]) -> dict[str, list[Rate]]
         for slowdown in slowdowns:
             verdicts: list[bool] = []
             for name in names:
-                base, head = (np.array([block.seconds[name][arm] for block in bank.blocks]) for arm in (Arm.BASE, Arm.HEAD))
+                base, head = (
+                    np.array([block.seconds[name][arm] for block in bank.blocks]) for arm in (Arm.BASE, Arm.HEAD)
+                )
                 verdicts += rival.rule(base, head * (1 + slowdown))
             rates.append(Rate(found=sum(verdicts), tried=len(verdicts)))
         found[rival.name] = rates
@@ -135,7 +141,7 @@ def rates_table(bank: Bank) -> str:
         f"{_percent(slower.upper)} with 95 % confidence, exact), {faster.found} false `faster`, {undecided.found} "
         f"`undecided`; {red} of {len(unchanged)} runs red.",
         "",
-        f"| rule | verdicts | false alarms | {' | '.join(f'finds {slowdown:.1%}'.replace('.0%', '%').replace('%', ' %') for slowdown in SLOWDOWNS)} |",
+        f"| rule | verdicts | false alarms | {' | '.join(f'finds {_percent(slowdown)}' for slowdown in SLOWDOWNS)} |",
         f"|---|---:|---:|{'---:|' * len(SLOWDOWNS)}",
     ]
     ours = [rate(gate_runs(ratios, slowdown), Verdict.SLOWER) for slowdown in SLOWDOWNS]
@@ -146,7 +152,10 @@ def rates_table(bank: Bank) -> str:
 
 def spread_table(bank: Bank) -> str:
     """Per benchmark how identical code differs from block to block, as Markdown."""
-    lines = ["| benchmark | mean | standard deviation of a block | largest | of the two copies of base |", "|---|---:|---:|---:|---:|"]
+    lines = [
+        "| benchmark | mean | standard deviation of a block | largest | of the two copies of base |",
+        "|---|---:|---:|---:|---:|",
+    ]
     nulls = ratios_of(bank, Arm.NULL, (Arm.BASE,))
     for name, values in ratios_of(bank).items():
         lines.append(
@@ -189,7 +198,9 @@ def mutations_table(mutations: Sequence[dict[str, Any]]) -> str:
             for name, verdict in each["verdicts"].items()
             if verdict == Verdict.SLOWER
         ]
-        wrong = [f"`{name.partition('::')[2]}`" for name, verdict in each["verdicts"].items() if verdict == Verdict.WRONG]
+        wrong = [
+            f"`{name.partition('::')[2]}`" for name, verdict in each["verdicts"].items() if verdict == Verdict.WRONG
+        ]
         lines.append(
             f"| {each['name']} | {each['exit_code']} | {told} | {', '.join(slower) or '-'} | {', '.join(wrong) or '-'} |"
         )

@@ -98,7 +98,7 @@ def pyperf(base: Samples, head: Samples) -> list[bool]:
 
 
 def asv(base: Samples, head: Samples) -> list[bool]:
-    """asv continuous: two interleaved processes a side, pooled; medians beyond a factor of 1.1, and U at 0.2 %."""
+    """The command asv continuous: two interleaved processes a side, pooled; medians beyond a factor of 1.1, and U at 0.2 %."""
     found = []
     for start in range(0, len(base) - 1, 2):
         before, now = base[start : start + 2].ravel(), head[start : start + 2].ravel()

@@ -12,11 +12,11 @@ from playwright.sync_api import sync_playwright
 from pricebench.artifacts import save_metrics
 from tests.browser.traces import keep_analyses
 from tests.cliff.made import cell, report
+from tests.dashboard.served import served
+from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.gate.made import block as gate_block
 from tests.gate.made import finding as gate_finding
 from tests.gate.made import report as gate_report
-from tests.dashboard.served import served
-from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.serving import untrained_artifacts
 
 PROJECT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ from streamlit.util import calc_hash
 from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
 from pricebench.data import make_houses
 from pricebench.serving import Predictor
+from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.gate.made import block as gate_block
 from tests.gate.made import finding as gate_finding
 from tests.gate.made import report as gate_report
-from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 
 PAGES = ("predict", "benchmarks", "history", "time", "debug")
 

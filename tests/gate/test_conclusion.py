@@ -90,9 +90,7 @@ def test_a_slice_without_length_is_not_judged():
 
 @pytest.mark.parametrize(("control", "seen"), [(0.14, True), (0.0, False)])
 def test_the_planted_slowdown_is_seen_or_not(control, seen):
-    found = judge_control(
-        [block(number, control=control + wiggle) for number, wiggle in enumerate(WIGGLE)], PAIR, 0.05
-    )
+    found = judge_control([block(number, control=control + wiggle) for number, wiggle in enumerate(WIGGLE)], PAIR, 0.05)
 
     assert found.is_seen is seen
     assert found.planted == pytest.approx(0.15)

@@ -150,7 +150,10 @@ def test_a_wrong_answer_is_told_from_a_slow_one(project):
 def test_a_renamed_benchmark_is_no_pass_until_a_reviewed_line_says_so(project):
     project.edit("bench/bench_sums.py", "def test_total", "def test_total_of")
 
-    assert verdicts(refused := project.gate(*BRIEF, "--json")) == {"test_total_of[100]": "new", "test_total[100]": "gone"}
+    assert verdicts(refused := project.gate(*BRIEF, "--json")) == {
+        "test_total_of[100]": "new",
+        "test_total[100]": "gone",
+    }
     assert refused.returncode == 4
 
     (project.root / "gate-accepted.toml").write_text(
@@ -210,7 +213,9 @@ def test_a_suite_that_cannot_be_imported_says_why(project):
 
 def test_code_of_the_original_checkout_is_not_measured_as_base(project):
     project.edit(
-        "bench/conftest.py", "import pytest", f"import sys\nimport pytest\nsys.path.insert(0, {str(project.root / 'src')!r})"
+        "bench/conftest.py",
+        "import pytest",
+        f"import sys\nimport pytest\nsys.path.insert(0, {str(project.root / 'src')!r})",
     )
     git(project.root, "commit", "--quiet", "-am", "a path of this machine")
 

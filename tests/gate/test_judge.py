@@ -76,9 +76,7 @@ def test_times_are_medians_of_medians():
 
 def test_slower_can_be_reached_at_every_look():
     # A gate that cannot fail is no gate (chematic's sign test of three blocks was one).
-    reached = {
-        found.num_blocks for found in simulated(0.08, noise=0.09, seed=0) if found.verdict is Verdict.SLOWER
-    }
+    reached = {found.num_blocks for found in simulated(0.08, noise=0.09, seed=0) if found.verdict is Verdict.SLOWER}
 
     assert reached == set(LOOKS)
 
@@ -163,7 +161,9 @@ def test_a_threshold_of_nothing_is_refused():
 def simulated(slowdown, *, noise, seed, number=2000, heavy=False):
     """Verdicts of runs that stop at the first look that decides."""
     chance = np.random.default_rng(seed)
-    drawn = chance.standard_t(3, (number, LOOKS[-1])) / math.sqrt(3) if heavy else chance.normal(size=(number, LOOKS[-1]))
+    drawn = (
+        chance.standard_t(3, (number, LOOKS[-1])) / math.sqrt(3) if heavy else chance.normal(size=(number, LOOKS[-1]))
+    )
     values = math.log1p(slowdown) + noise * drawn
     return [judge(row, 0.05) for row in values]
 

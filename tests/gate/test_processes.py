@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pricebench.gate.processes import Crew, Side, ThreadError, Worker, WorkerError, forkable, started, worker_environment
+from pricebench.gate.processes import (
+    Crew,
+    Side,
+    ThreadError,
+    Worker,
+    WorkerError,
+    forkable,
+    started,
+    worker_environment,
+)
 from pricebench.gate.records import Arm
 from pricebench.gate.rehearsal import shareable
 from pricebench.gate.workspace import Workspace

@@ -9,7 +9,7 @@ from pricebench.errors import ExitCode
 from pricebench.gate.junit import write_junit
 from pricebench.gate.records import GateError
 from pricebench.gate.report import Report, stored_reports
-from pricebench.gate.table import annotations, line, row, sentences
+from pricebench.gate.table import line, row, sentences, workflow_commands
 from tests.gate.made import NAME, UNSEEN, block, finding, report
 
 MEASURED = {"num_blocks": 8, "num_slower": 5, "change": 0.01, "low": -0.01, "high": 0.03, "base": 1e-3, "head": 1.01e-3}
@@ -29,7 +29,11 @@ SLOWER = finding("slower", "bench.py::test_slow", **MEASURED | {"change": 0.2, "
         (report(OK, finding("wrong answer")), ExitCode.BROKEN, "1 with a wrong answer"),
         (report(OK, finding("gone")), ExitCode.BROKEN, "1 gone"),
         (report(OK, structure=("graphs 1, now 2",)), ExitCode.BROKEN, "structure changed in 1 place."),
-        (report(OK, control=UNSEEN), ExitCode.BAD_INPUT, "The gate is blind: of 15% planted in test_sum[small] it saw +1.0%"),
+        (
+            report(OK, control=UNSEEN),
+            ExitCode.BAD_INPUT,
+            "The gate is blind: of 15% planted in test_sum[small] it saw +1.0%",
+        ),
         (report(finding("new"), control=None), ExitCode.BAD_INPUT, "The gate is blind: nothing could be measured"),
         (report(OK, finding("undecided", **MEASURED)), ExitCode.INCONCLUSIVE, "Inconclusive: 1 undecided"),
     ],
@@ -127,7 +131,7 @@ def test_junit_has_a_failure_per_slower_benchmark_and_skips_what_is_undecided(tm
 def test_annotations_cannot_be_broken_out_of():
     hostile = finding("wrong answer", "bench.py::test[a,b::c]", note="100%\n::error::forged")
 
-    (told,) = annotations(report(hostile))
+    (told,) = workflow_commands(report(hostile))
 
     assert told.startswith("::error file=bench.py,title=bench.py%3A%3Atest[a%2Cb%3A%3Ac]::")
     assert "\n" not in told
@@ -137,6 +141,6 @@ def test_annotations_cannot_be_broken_out_of():
 def test_annotations_name_what_blocks_and_what_is_open():
     made = report(OK, SLOWER, finding("undecided", NAME), structure=("s",), control=UNSEEN)
 
-    kinds = [told.split("::")[1].split(" ")[0] for told in annotations(made)]
+    kinds = [told.split("::")[1].split(" ")[0] for told in workflow_commands(made)]
 
     assert kinds == ["error", "warning", "error", "error"]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def gate(
     suite: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- SUITE]", help="Files and folders (default: the project's setting).")
+        list[str] | None,
+        typer.Argument(metavar="[-- SUITE]", help="Files and folders (default: the project's setting)."),
     ] = None,
     *,
     base: Annotated[str | None, typer.Option(metavar="REF", help="What to compare with: branch, tag or hash.")] = None,
@@ -29,11 +30,11 @@ def gate(
         str | None, typer.Option(metavar="REF", help="What to judge (default: the checkout as it lies here).")
     ] = None,
     select: Annotated[str | None, typer.Option("-k", metavar="EXPRESSION", help="pytest's: which benchmarks.")] = None,
-    budget: Annotated[str | None, typer.Option(help="When to stop, such as 5m (default: the project's, or 5m).")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Of every process; as many cores measure.")] = 1,
-    base_python: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Python of an environment for base.")
+    budget: Annotated[
+        str | None, typer.Option(help="When to stop, such as 5m (default: the project's, or 5m).")
     ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of every process; as many cores measure.")] = 1,
+    base_python: Annotated[Path | None, typer.Option(metavar="FILE", help="Python of an environment for base.")] = None,
     processes: Annotated[
         str, typer.Option(help="fork: what both sides import is imported once a block; spawn: never.")
     ] = "fork",
@@ -96,7 +97,7 @@ def _measure(
     from pricebench.gate.records import GateError
 
     if find_spec("pytest_benchmark") is None or os.name != "posix":
-        raise GateError("the gate needs pytest-benchmark, and Linux or macOS. Install it: pip install pytest-benchmark.")
+        raise GateError("the gate needs pytest-benchmark, and Linux or macOS. Install: pip install pytest-benchmark.")
 
     from pricebench.gate.driver import Request
     from pricebench.gate.run import run_gate
@@ -172,12 +173,14 @@ def _write_junit(report: Report, path: Path) -> None:
 def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
     from rich.console import Console
 
-    from pricebench.cli.tables import Grid, as_markdown, printable, print_grid
-    from pricebench.gate.table import TITLES, WORDS, annotations, row, sentences
+    from pricebench.cli.tables import Grid, as_markdown, print_grid, printable
+    from pricebench.gate.table import TITLES, WORDS, row, sentences, workflow_commands
 
     grid = Grid(titles=TITLES, rows=[row(finding) for finding in report.findings], words=WORDS)
     told = sentences(report)
-    text = "\n".join([f"**{_plain(report.sentence)}**\n", as_markdown(grid), *(f"- {_plain(words)}" for words in told), ""])
+    text = "\n".join(
+        [f"**{_plain(report.sentence)}**\n", as_markdown(grid), *(f"- {_plain(words)}" for words in told), ""]
+    )
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         with Path(summary).open("a", encoding="utf-8") as file:
@@ -195,7 +198,7 @@ def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
         console.print(printable(report.sentence), style="bold", markup=False)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         # GitHub reads them from either stream; stdout is the result.
-        for command in annotations(report):
+        for command in workflow_commands(report):
             typer.echo(command, err=True)
 
 

@@ -1,7 +1,7 @@
 """A file of blocks, a line each, to which blocks are added: what a gate's error rates are computed from.
 
-    {"schema": 1, "machine": {...}, "commit": "..."}
-    {"number": 0, "seconds": {...}, ...}
+{"schema": 1, "machine": {...}, "commit": "..."}
+{"number": 0, "seconds": {...}, ...}
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Bank:
             bank = cls(path=path, machine=machine)
         if commit not in bank.commits:
             bank.commits.append(commit)
-            bank._append({"schema": _SCHEMA, "machine": dict(machine), "commit": commit})  # noqa: SLF001 - its own
+            bank._append({"schema": _SCHEMA, "machine": dict(machine), "commit": commit})
         return bank
 
     @classmethod

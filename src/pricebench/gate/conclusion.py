@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from pricebench.gate.judge import Judgement, Verdict, judge, log_ratio, log_ratios, median_seconds
+from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios, median_seconds
 from pricebench.gate.measure import Pair
 from pricebench.gate.records import Arm, Block, Company
 from pricebench.gate.rehearsal import Rehearsal
@@ -77,22 +77,18 @@ def _other_cause(blocks: Sequence[Block], benchmark: str) -> str:
 
 def _more(companies: Sequence[Mapping[Arm, Company]], value: Callable[[Company], float]) -> float:
     """By how much a value was larger for head than for the copies of base, on average."""
-    return fmean(
-        value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies
-    )
+    return fmean(value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies)
 
 
 def judge_control(blocks: Sequence[Block], pair: Pair, threshold: float) -> Control:
     """Whether the planted slowdown was seen."""
     with_control = [block for block in blocks if Arm.CONTROL in block.seconds.get(pair.head, {})]
     ratios = log_ratios(with_control, pair.head, Arm.CONTROL)
-    found: Judgement | None = judge(ratios, threshold) if len(ratios) and all(map(math.isfinite, ratios)) else None
-    return Control(
-        benchmark=pair.head,
-        planted=CONTROL_THRESHOLDS * threshold,
-        change=found.change if found else None,
-        is_seen=bool(found) and found.verdict is Verdict.SLOWER,
-    )
+    planted = CONTROL_THRESHOLDS * threshold
+    if not len(ratios) or not all(map(math.isfinite, ratios)):
+        return Control(benchmark=pair.head, planted=planted, change=None, is_seen=False)
+    found = judge(ratios, threshold)
+    return Control(benchmark=pair.head, planted=planted, change=found.change, is_seen=found.verdict is Verdict.SLOWER)
 
 
 def unpaired(
@@ -113,7 +109,11 @@ def unpaired(
     for name in head.estimates:
         if name not in paired_head:
             was = base.failed.get(name) or base.skipped.get(name)
-            add(name, Verdict.NEW, f"base could not run it: {was}" if was else "base does not have it: nothing to compare")
+            add(
+                name,
+                Verdict.NEW,
+                f"base could not run it: {was}" if was else "base does not have it: nothing to compare",
+            )
     for name in base.estimates:
         if name in paired_base or name in head.failed:
             continue

@@ -132,7 +132,7 @@ def prepare(
         threads=request.threads,
         environment=request.environment,
     )
-    sides = (
+    sides: tuple[Side, ...] = (
         Side(arm=Arm.BASE, tree=base.folder, python=base_python, suite=_present(request.suite, base)),
         Side(arm=Arm.HEAD, tree=head.folder, python=python, suite=_present(request.suite, head)),
     )
@@ -206,7 +206,7 @@ def measure(
         hashes = random.Random(f"{seed} {number}").randrange(1, 2**32)  # noqa: S311 - no secret
         return Starter(crew, prepared.sides, modules=prepared.modules, seed=hashes)
 
-    upcoming = start(first)
+    upcoming: Starter | None = start(first)
     number = first
     try:
         while True:
@@ -216,6 +216,7 @@ def measure(
                 pairs = [control, *pairs]
             if not pairs:
                 return
+            assert upcoming is not None
             current, upcoming = upcoming, None
             with current:
                 meter, before = LoadMeter(), current.cpu_seconds()

@@ -69,7 +69,9 @@ class Judgement:
     detectable: float
 
 
-def log_ratio(block: Block, benchmark: str, arm: Arm = Arm.HEAD, against: Sequence[Arm] = (Arm.BASE, Arm.NULL)) -> float:
+def log_ratio(
+    block: Block, benchmark: str, arm: Arm = Arm.HEAD, against: Sequence[Arm] = (Arm.BASE, Arm.NULL)
+) -> float:
     """Logarithm of an arm's time over that of others in one block: the median over the rounds.
 
     Slices of one round are neighbours in time, so what slows the machine for longer than a round cancels; the median
@@ -184,5 +186,7 @@ def is_visible(ratios: Sequence[float] | NDArray[np.float64], threshold: float) 
 
 def median_seconds(blocks: Sequence[Block], benchmark: str, arm: Arm) -> Second:
     """Median over blocks of the medians of an arm's slices, seconds per call; NaN without any."""
-    found = [float(np.median(block.seconds[benchmark][arm])) for block in blocks if arm in block.seconds.get(benchmark, {})]
+    found = [
+        float(np.median(block.seconds[benchmark][arm])) for block in blocks if arm in block.seconds.get(benchmark, {})
+    ]
     return float(np.median(found)) if found else math.nan

@@ -22,7 +22,9 @@ def write_junit(report: Report, path: Path, line_of: dict[str, str]) -> None:
         path: Where to.
         line_of: By benchmark what a person reads of it.
     """
-    suite = ElementTree.Element("testsuite", name="pricebench gate", timestamp=report.started, time=f"{report.seconds:.1f}")
+    suite = ElementTree.Element(
+        "testsuite", name="pricebench gate", timestamp=report.started, time=f"{report.seconds:.1f}"
+    )
     for finding in report.findings:
         _add(suite, finding, line_of[finding.benchmark])
     for number, sentence in enumerate(report.structure, 1):

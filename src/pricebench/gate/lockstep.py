@@ -211,7 +211,8 @@ class LockstepFixture(BenchmarkFixture):
     ) -> Any:
         """Never more rounds than the test asked for: its `setup` may hand out what there is only so much of."""
         if rounds < 1 or iterations < 1 or warmup_rounds < 0 or (iterations > 1 and setup):
-            return super()._raw_pedantic(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
+            refuse: Any = super()._raw_pedantic  # with its own words
+            return refuse(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
         timer, result = self._timer, None
         has_arguments = bool(args or kwargs)
 
@@ -275,7 +276,8 @@ class LockstepFixture(BenchmarkFixture):
                 seconds = run(request["calls"], request["spin"])
                 waited = _waited() - waited
                 # Assertions on `benchmark.stats` are the suite's own affair, and it must be there for them.
-                stats = stats or self._make_stats(request["calls"])
+                make_stats: Any = self._make_stats
+                stats = stats or make_stats(request["calls"])
                 stats.update(seconds)
                 self.line.say(seconds=seconds, waited=waited)
         finally:

@@ -99,7 +99,9 @@ class Block:
                 name: {Arm(arm): Company(waited=float(pair[0]), others=float(pair[1])) for arm, pair in arms.items()}
                 for name, arms in record.get("company", {}).items()
             },
-            failures={name: {Arm(arm): str(why) for arm, why in arms.items()} for name, arms in record["failures"].items()},
+            failures={
+                name: {Arm(arm): str(why) for arm, why in arms.items()} for name, arms in record["failures"].items()
+            },
             wall=float(record["wall"]),
             others=None if record["others"] is None else float(record["others"]),
         )

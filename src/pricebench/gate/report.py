@@ -138,7 +138,10 @@ class Report:
     @property
     def sentence(self) -> str:
         """The result in words."""
-        found = [_counted(self.regressions, "slower"), _counted(self.with_verdict(Verdict.WRONG), "with a wrong answer")]
+        found = [
+            _counted(self.regressions, "slower"),
+            _counted(self.with_verdict(Verdict.WRONG), "with a wrong answer"),
+        ]
         found += [_counted(self.with_verdict(Verdict.GONE), "gone")]
         if self.structure:
             found.append(f"structure changed in {len(self.structure)} place{'s' if len(self.structure) > 1 else ''}")
@@ -154,7 +157,9 @@ class Report:
                 f"Inconclusive: {_counted(undecided, 'undecided')}; "
                 f"{len(measured) - len(undecided)} of {len(measured)} are known to be fine. Run again with a larger --budget."
             )
-        bound = max((finding.high for finding in measured if finding.high is not None and not finding.accepted), default=0)
+        bound = max(
+            (finding.high for finding in measured if finding.high is not None and not finding.accepted), default=0
+        )
         accepted = [finding for finding in self.findings if finding.accepted]
         extra = f", {len(accepted)} slower as accepted" if accepted else ""
         return (

@@ -96,9 +96,13 @@ class Accepted:
             if today > line.until:
                 told.append(f"{benchmark}: the accepted slowdown of {line.commit} ended on {line.until}")
             elif not is_between(line.commit):
-                told.append(f"{benchmark}: a slowdown is accepted for {line.commit}, which is not between base and head")
+                told.append(
+                    f"{benchmark}: a slowdown is accepted for {line.commit}, which is not between base and head"
+                )
             elif change > line.at_most:
-                told.append(f"{benchmark}: {line.at_most:.1%} slower was accepted for {line.commit}, found {change:.1%}")
+                told.append(
+                    f"{benchmark}: {line.at_most:.1%} slower was accepted for {line.commit}, found {change:.1%}"
+                )
             else:
                 return line, told
         return None, told

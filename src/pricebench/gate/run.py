@@ -145,9 +145,7 @@ def _structure_sentences(structure: Future[dict[str, Any]], name: str, prepared:
     return differences(committed, found)
 
 
-def _accept(
-    findings: Sequence[Finding], prepared: Prepared, today: date
-) -> tuple[list[Finding], list[str]]:
+def _accept(findings: Sequence[Finding], prepared: Prepared, today: date) -> tuple[list[Finding], list[str]]:
     """Mark the slowdowns that a reviewed line lets pass."""
 
     def is_between(commit: str) -> bool:

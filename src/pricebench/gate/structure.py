@@ -59,7 +59,7 @@ def _case(find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return find()
     # Whatever a module's own code raises in a mode is the finding.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         first = next(iter(str(error).strip().splitlines()), "")
         return {"fails": f"{type(error).__name__}: {first}"[:200]}
     finally:
@@ -130,7 +130,9 @@ def _counted(mode: ExecutionMode, call: Callable[[], object]) -> dict[str, Any]:
         }
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         call()
-    operators = Counter(event.name.removeprefix("aten::") for event in profiler.events() if event.name.startswith("aten::"))
+    operators = Counter(
+        event.name.removeprefix("aten::") for event in profiler.events() if event.name.startswith("aten::")
+    )
     found["aten"] = dict(sorted(operators.items()))
     return found
 

@@ -64,7 +64,7 @@ def sentences(report: Report) -> list[str]:
     return told
 
 
-def annotations(report: Report) -> list[str]:
+def workflow_commands(report: Report) -> list[str]:
     """GitHub's workflow commands: an error per finding that blocks, a warning per one that is undecided."""
     told = []
     for finding in report.findings:

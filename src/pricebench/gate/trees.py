@@ -168,7 +168,7 @@ def _without_environment() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S607 - the user's own git
+    return subprocess.run(
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
     )
 

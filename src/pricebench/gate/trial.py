@@ -46,7 +46,9 @@ class Trial:
         self._control: Control | None = None
         self.blocks: list[Block] = []
 
-    def run(self, *, seed: int, experiment: Experiment = NOTHING, show: Callable[[Progress], None] = lambda _: None) -> None:
+    def run(
+        self, *, seed: int, experiment: Experiment = NOTHING, show: Callable[[Progress], None] = lambda _: None
+    ) -> None:
         """Measure.
 
         Args:
@@ -109,9 +111,7 @@ class Trial:
             found = self._findings.get(pair) or self._judge(pair)
             renamed = f"renamed from {pair.base}" if pair.base != pair.head else ""
             measured.append(replace(found, note="; ".join(filter(None, [found.note, renamed]))))
-        return measured + unpaired(
-            prepared.on_base, prepared.on_head, prepared.pairs, self._settings.threshold_of
-        )
+        return measured + unpaired(prepared.on_base, prepared.on_head, prepared.pairs, self._settings.threshold_of)
 
     def control(self) -> Control | None:
         """The planted slowdown, seen or not."""

@@ -31,7 +31,10 @@ def show(settings: Settings) -> None:
         )
         return
     path = parts.choose(
-        "Report", {path.stem: _label(path, report) for path, report in reports.found.items()}, name="report", page="gate"
+        "Report",
+        {path.stem: _label(path, report) for path, report in reports.found.items()},
+        name="report",
+        page="gate",
     )
     report = next(report for found, report in reports.found.items() if found.stem == path)
     _show_sentence(report)
@@ -43,7 +46,9 @@ def show(settings: Settings) -> None:
             width="stretch",
             alt="Change of every benchmark with its 95 % interval, and each block's",
         )
-        st.caption("A line is the 95 % interval, a dot one block. Red: a change counts from here. Grey: ok ends below here.")
+        st.caption(
+            "A line is the 95 % interval, a dot one block. Red: a change counts from here. Grey: ok ends below here."
+        )
     for sentence in sentences(report):
         st.caption(plain(sentence))
 
