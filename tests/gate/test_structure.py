@@ -72,8 +72,8 @@ def test_the_committed_structure_is_that_of_this_code():
 def test_eager_runs_the_operators_that_the_module_calls():
     found = inference_facts(EAGER, Net(), X)
 
-    # By hand: two linear layers, each a transposition and a product with bias, and one ReLU.
-    assert {name: found["aten"][name] for name in ("linear", "addmm", "relu")} == {"linear": 2, "addmm": 2, "relu": 1}
+    # By hand: two linear layers and one ReLU.
+    assert found["aten"] == {"linear": 2, "relu": 1}
     assert found["equals_eager"]
     assert found["inference_mode"]
 
