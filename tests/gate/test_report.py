@@ -51,7 +51,7 @@ def test_an_accepted_slowdown_passes_and_is_told():
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path):
-    made = report(OK, SLOWER, blocks=(block(0, control=0.1),), warnings=("busy",), structure=("x",))
+    made = report(OK, SLOWER, blocks=(block(0),), warnings=("busy",), structure=("x",))
     path = tmp_path / "a_1.json"
 
     made.save(path)
