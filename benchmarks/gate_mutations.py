@@ -1,7 +1,7 @@
 """Real changes of this project's code, each given to the gate: which part of it caught what.
 
-`python -m benchmarks.gate_mutations` edits a clone, runs `pricebench gate --base HEAD` in it, and appends what was said to
-reports/gate/mutations.jsonl. `gate_rates` makes the table.
+`python -m benchmarks.gate_mutations` edits a clone, runs `pricebench gate --base HEAD` in it, and appends what was said
+to reports/gate/mutations.jsonl. `gate_rates` makes the table.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How often the gate is wrong, and what it finds: `python -m benchmarks.gate_rates`, from the committed blocks.
 
 The blocks of `gate_bank` are of identical code, so every `slower` in them is false. The same blocks with head's times
-multiplied show what would be found. `--write` puts the tables into docs/how-we-judge.md and the README, and a test holds
-both to what this computes.
+multiplied show what would be found. `--write` puts the tables into docs/how-we-judge.md and the README, and a test
+holds both to what this computes.
 """
 
 from __future__ import annotations
@@ -135,11 +135,14 @@ def rates_table(bank: Bank) -> str:
     slower, faster = rate(unchanged, Verdict.SLOWER), rate(unchanged, Verdict.FASTER)
     undecided = rate(unchanged, Verdict.UNDECIDED)
     red = sum(Verdict.SLOWER in run.values() for run in unchanged)
+    summary = (
+        f"{len(bank.blocks)} blocks of identical code, {len(ratios)} benchmarks, cut into {len(unchanged)} disjoint "
+        f"gate runs of {slower.tried} verdicts: {slower.found} false `slower` ({_percent(slower.share)} of the verdicts, "
+        f"at most {_percent(slower.upper)} with 95 % confidence, exact), {faster.found} false `faster`, "
+        f"{undecided.found} `undecided`; {red} of {len(unchanged)} runs red."
+    )
     lines = [
-        f"{len(bank.blocks)} blocks of identical code, {len(ratios)} benchmarks, cut into {len(unchanged)} disjoint gate "
-        f"runs of {slower.tried} verdicts: {slower.found} false `slower` ({_percent(slower.share)} of the verdicts, at most "
-        f"{_percent(slower.upper)} with 95 % confidence, exact), {faster.found} false `faster`, {undecided.found} "
-        f"`undecided`; {red} of {len(unchanged)} runs red.",
+        summary,
         "",
         f"| rule | verdicts | false alarms | {' | '.join(f'finds {_percent(slowdown)}' for slowdown in SLOWDOWNS)} |",
         f"|---|---:|---:|{'---:|' * len(SLOWDOWNS)}",
@@ -158,10 +161,8 @@ def spread_table(bank: Bank) -> str:
     ]
     nulls = ratios_of(bank, Arm.NULL, (Arm.BASE,))
     for name, values in ratios_of(bank).items():
-        lines.append(
-            f"| `{name.partition('::')[2]}` | {values.mean():+.2%} | {values.std(ddof=1):.2%} | {np.abs(values).max():.1%} "
-            f"| {nulls[name].std(ddof=1):.2%} |".replace("%", " %")
-        )
+        shares = (values.mean(), values.std(ddof=1), np.abs(values).max(), nulls[name].std(ddof=1))
+        lines.append(f"| `{name.partition('::')[2]}` | {' | '.join(f'{100 * share:.2f} %' for share in shares)} |")
     return "\n".join(lines)
 
 
@@ -181,8 +182,8 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> str:
         seconds = sorted(run["seconds"] for run in members)
         lines.append(
             f"| {kind} | {len(members)} | {total} | {given['slower']} ({_percent(given['slower'] / total)}) "
-            f"| {given['undecided']} | {given['ok'] + given['faster']} | {sum(run['exit_code'] == 1 for run in members)} "
-            f"| {_range(blocks)} | {_range([round(each) for each in seconds])} |"
+            f"| {given['undecided']} | {given['ok'] + given['faster']} "
+            f"| {sum(run['exit_code'] == 1 for run in members)} | {_range(blocks)} | {_range([round(each) for each in seconds])} |"
         )
     return "\n".join(lines)
 
@@ -201,9 +202,8 @@ def mutations_table(mutations: Sequence[dict[str, Any]]) -> str:
         wrong = [
             f"`{name.partition('::')[2]}`" for name, verdict in each["verdicts"].items() if verdict == Verdict.WRONG
         ]
-        lines.append(
-            f"| {each['name']} | {each['exit_code']} | {told} | {', '.join(slower) or '-'} | {', '.join(wrong) or '-'} |"
-        )
+        cells = (each["name"], str(each["exit_code"]), told, ", ".join(slower) or "-", ", ".join(wrong) or "-")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -215,8 +215,8 @@ def headline(bank: Bank) -> str:
     rivals = rival_rates(bank, (0.0, 0.10))
     theirs, power = rivals["pytest-benchmark, `mean:10%`"]
     return (
-        f"On {len(bank.blocks)} blocks of identical code it called {slower.found} of {slower.tried} verdicts slower (at most "
-        f"{_percent(slower.upper)}, exact 95 % bound) and found {_percent(found.share)} of the slowdowns of 10 %; "
+        f"On {len(bank.blocks)} blocks of identical code it called {slower.found} of {slower.tried} verdicts slower "
+        f"(at most {_percent(slower.upper)}, exact 95 % bound) and found {_percent(found.share)} of the slowdowns of 10 %; "
         f"`--benchmark-compare-fail=mean:10%` on the same blocks: {_percent(theirs.share)} false alarms, "
         f"{_percent(power.share)} found."
     )

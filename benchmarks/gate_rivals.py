@@ -1,8 +1,8 @@
 """How other tools call a benchmark slower, as functions over the same raw blocks: what they would have said here.
 
-Each rule is that of the tool's source as `reference` names it, with its defaults. What a tool calls a run is one process
-here; where it compares with something stored, that is the process of the block before, so another process a few seconds
-earlier: kinder than another day or another machine.
+Each rule is that of the tool's source or documentation, with its defaults. What a tool calls a run is one process here;
+where it compares with something stored, that is the process of the block before, a few seconds earlier: kinder than
+another day or another machine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def stored(statistic: Callable[[Samples], float], limit: float) -> Rule:
 
 
 def github_action(limit: float) -> Rule:
-    """github-action-benchmark: its pytest extractor reads operations per second, 1/mean, against the previous commit."""
+    """github-action-benchmark: its extractor reads operations per second, 1/mean, against the previous commit."""
 
     def rule(base: Samples, head: Samples) -> list[bool]:
         return [bool((1 / before.mean()) / (1 / now.mean()) > limit) for before, now in _neighbours(base, head)]
@@ -98,7 +98,7 @@ def pyperf(base: Samples, head: Samples) -> list[bool]:
 
 
 def asv(base: Samples, head: Samples) -> list[bool]:
-    """The command asv continuous: two interleaved processes a side, pooled; medians beyond a factor of 1.1, and U at 0.2 %."""
+    """Airspeed velocity's continuous: two interleaved processes a side, pooled; medians beyond 1.1, and U at 0.2 %."""
     found = []
     for start in range(0, len(base) - 1, 2):
         before, now = base[start : start + 2].ravel(), head[start : start + 2].ravel()

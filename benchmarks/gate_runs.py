@@ -3,8 +3,8 @@
     python -m benchmarks.gate_runs --planted 0.10 --runs 20         a spin in head, as a share of every call
     python -m benchmarks.gate_runs --adversity other-core --runs 3  somebody else's load; head is not slower
 
-Each run is judged as `pricebench gate` judges, by blocks of its own; trees and rehearsal are shared by the runs of one call.
-Verdicts are appended to reports/gate/runs.jsonl, from which `gate_rates` makes its table.
+Each run is judged as `pricebench gate` judges, by blocks of its own; trees and rehearsal are shared by the runs of one
+call. Verdicts are appended to reports/gate/runs.jsonl, from which `gate_rates` makes its table.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from pricebench.gate.settings import Settings
 from pricebench.gate.trial import Trial
 from pricebench.gate.workspace import Workspace
 
-# A slim suite's slim half: both kinds of work, and the mode that compiles.
-SELECT = "test_forward and (eager and (full or single) or compile and single) or test_train_step and eager and full"
 _SPINNER = "while True: pass"
 
 
@@ -46,6 +44,7 @@ def main() -> int:
     parser.add_argument("--planted", type=float, default=0.0, help="share of a call (default: %(default)s)")
     parser.add_argument("--adversity", choices=sorted(ADVERSITIES), help="load beside the gate")
     parser.add_argument("--runs", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("-k", dest="select", help="which benchmarks (default: the project's slim suite)")
     parser.add_argument("--budget", type=float, default=240.0, help="seconds of measuring a run (default: %(default)s)")
     options = parser.parse_args()
     kind = f"a spin of {options.planted:.0%}".replace("%", " %") if options.planted else "nothing"
@@ -54,9 +53,8 @@ def main() -> int:
     try:
         root = trees.repository(Path.cwd())
         settings = Settings.load(root)
-        request = Request(
-            root=root, base="HEAD", head="HEAD", suite=settings.suite, select=SELECT, carry=settings.carry
-        )
+        suite, select = settings.chosen(select=options.select)
+        request = Request(root=root, base="HEAD", head="HEAD", suite=suite, select=select, carry=settings.carry)
         with Workspace(root) as workspace:
             prepared = prepare(request, workspace, say=lambda words: print(words, file=sys.stderr))  # noqa: T201
             for number in range(options.runs):

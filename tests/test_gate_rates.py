@@ -53,10 +53,7 @@ def test_bounds_are_those_of_scipys_exact_interval(found, tried):
 
 @pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.name)
 def test_every_rival_finds_a_process_twice_as_slow(rival):
-    if "200 %" in rival.name:
-        limit = 3.0
-    else:
-        limit = 2.0
+    limit = 3.0 if "200 %" in rival.name else 2.0
 
     found = rival.rule(noise(0.01), limit * noise(0.01, seed=1))
 

@@ -39,7 +39,7 @@ def _busy_and_stolen(stat: Path) -> tuple[Second, Second] | None:
 
 
 class LoadMeter:
-    """Measures from its making to each call of `shares` or `warnings`; knows nothing on systems without `/proc/stat`."""
+    """Measures from its making to each call of `shares` or `warnings`; knows nothing where there is no `/proc/stat`."""
 
     def __init__(self, clock: Callable[[], Second] = time.monotonic, stat: Path = _STAT) -> None:
         self._clock = clock

@@ -55,7 +55,7 @@ def test_two_copies_of_base_that_differ_make_it_undecided():
 @pytest.mark.parametrize(
     ("who", "says"),
     [
-        (company(head=(0.5, 0.0)), "others had the core for 50% of the time while head was measured"),
+        (company(head=(0.5, 0.0)), "others had the core for 50% more of the time while head was measured"),
         (company(base=(0.1, 0.0)), "while base was measured"),
         (company(head=(0.0, 0.9)), "others used 0.90 cores more while head was measured"),
     ],

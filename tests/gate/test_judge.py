@@ -47,7 +47,7 @@ def test_its_error_is_that_of_yuens_test_in_scipy(numbers):
 
 
 def test_a_blocks_ratio_is_the_median_over_rounds_against_both_copies_of_base():
-    # By hand: the logarithms of the rounds' ratios are ln 1.1 - (ln 1 + ln 1) / 2, ln 1.2 - 0, ln 4 - (ln 1 + ln 4) / 2.
+    # By hand: the rounds' logarithms are ln 1.1 - (ln 1 + ln 1) / 2, ln 1.2 - 0 and ln 4 - (ln 1 + ln 4) / 2 = ln 2.
     slices = {Arm.BASE: (1.0, 1.0, 1.0), Arm.NULL: (1.0, 1.0, 4.0), Arm.HEAD: (1.1, 1.2, 4.0)}
 
     found = log_ratio(Block(number=0, seconds={NAME: slices}, calls={NAME: 1}), NAME)

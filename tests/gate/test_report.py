@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -110,7 +110,7 @@ def test_junit_has_a_failure_per_slower_benchmark_and_skips_what_is_undecided(tm
 
     write_junit(made, tmp_path / "gate.xml", {each.benchmark: line(each) for each in made.findings})
 
-    suite = ElementTree.parse(tmp_path / "gate.xml").getroot()[0]
+    suite = ET.parse(tmp_path / "gate.xml").getroot()[0]
     cases = {case.get("name"): [child.tag for child in case] for case in suite}
     assert cases == {
         "test_sum[small]": [],

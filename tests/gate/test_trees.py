@@ -9,13 +9,8 @@ from pricebench.gate.records import GateError
 
 
 def git(folder, *arguments):
-    done = subprocess.run(
-        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -63,7 +58,7 @@ def test_a_clean_checkout_is_clean(root, tmp_path):
 
 
 def test_an_unknown_ref_says_what_to_do(root):
-    with pytest.raises(GateError, match="git knows no commit 'nowhere' here. Fetch it"):
+    with pytest.raises(GateError, match=r"git knows no commit 'nowhere' here\. Fetch it"):
         trees.resolve(root, "nowhere")
 
 
@@ -116,5 +111,5 @@ def test_an_environment_fits_both_where_they_need_the_same(tmp_path, name, text,
 
 
 def test_a_base_that_needs_an_environment_and_has_no_lock_says_so(tmp_path):
-    with pytest.raises(GateError, match="has no uv.lock.*--base-python"):
+    with pytest.raises(GateError, match=r"has no uv\.lock.*--base-python"):
         trees.make_environment(trees.Tree(folder=tmp_path, commit="a" * 40))

@@ -68,7 +68,7 @@ def _other_cause(blocks: Sequence[Block], benchmark: str) -> str:
     cores = _more(companies, lambda company: company.others)
     if abs(waited) > _MORE_WAITED:
         side = "head" if waited > 0 else "base"
-        return f"others had the core for {abs(waited):.0%} of the time while {side} was measured, and not while the other was"
+        return f"others had the core for {abs(waited):.0%} more of the time while {side} was measured"
     if abs(cores) > _MORE_CORES:
         side = "head" if cores > 0 else "base"
         return f"others used {abs(cores):.2f} cores more while {side} was measured"

@@ -1,4 +1,4 @@
-"""From a base and a head to blocks: trees, environments, a rehearsal of each suite, then fresh processes block by block."""
+"""From a base and a head to blocks: trees, environments, a rehearsal of each suite, then fresh processes per block."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ times cancels. Nothing of a tree is imported here.
 
     python forkserver.py PLAN
 
-It says `ready` when all is imported, forks at a line on stdin, and ends with its children. Or it says `threads MODULE` and
-ends: that import started a thread, and a fork would lose it.
+It says `ready` when all is imported, forks at a line on stdin, and ends with its children. Or it says `threads MODULE`
+and ends: that import started a thread, and a fork would lose it.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _is_below(path: str, folder: str) -> bool:
 def _num_threads() -> int:
     """Python's own and those of libraries; 1 where the system does not tell."""
     with suppress(OSError):
-        return len(os.listdir("/proc/self/task"))
+        return len(list(Path("/proc/self/task").iterdir()))
     return 1
 
 

@@ -54,7 +54,7 @@ class Judgement:
     Attributes:
         verdict: `ok`, `slower`, `faster` or `undecided`.
         change: Estimated; NaN without blocks.
-        low: Of the interval that holds the change with 95 %, at all looks together; minus infinity below the first look.
+        low: Of the interval that holds the change with 95 %, at all looks together; minus infinity before the first.
         high: Its other end.
         num_blocks: That were used.
         num_slower: Of those, in which head took longer.

@@ -1,10 +1,10 @@
-"""A gate report as JUnit XML: a failure for what blocks the merge, skipped for what is undecided. CI systems show it per benchmark."""
+"""A gate report as JUnit XML: a failure for what blocks the merge, skipped for what is undecided."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from pricebench.files import atomic_write
 from pricebench.gate.judge import Verdict
@@ -22,35 +22,33 @@ def write_junit(report: Report, path: Path, line_of: dict[str, str]) -> None:
         path: Where to.
         line_of: By benchmark what a person reads of it.
     """
-    suite = ElementTree.Element(
-        "testsuite", name="pricebench gate", timestamp=report.started, time=f"{report.seconds:.1f}"
-    )
+    suite = ET.Element("testsuite", name="pricebench gate", timestamp=report.started, time=f"{report.seconds:.1f}")
     for finding in report.findings:
         _add(suite, finding, line_of[finding.benchmark])
     for number, sentence in enumerate(report.structure, 1):
-        case = ElementTree.SubElement(suite, "testcase", classname="structure", name=f"structure {number}")
-        ElementTree.SubElement(case, "failure", type="structure", message=_text(sentence))
-    control = ElementTree.SubElement(suite, "testcase", classname="gate", name="the planted slowdown is seen")
+        case = ET.SubElement(suite, "testcase", classname="structure", name=f"structure {number}")
+        ET.SubElement(case, "failure", type="structure", message=_text(sentence))
+    control = ET.SubElement(suite, "testcase", classname="gate", name="the planted slowdown is seen")
     if report.is_blind:
-        ElementTree.SubElement(control, "error", type="blind", message="the gate is blind")
+        ET.SubElement(control, "error", type="blind", message="the gate is blind")
     for kind, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(kind, str(len(suite.findall(f"testcase/{tag}"))))
     suite.set("tests", str(len(suite.findall("testcase"))))
-    root = ElementTree.Element("testsuites")
+    root = ET.Element("testsuites")
     root.append(suite)
     with atomic_write(path) as file:
-        ElementTree.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
+        ET.ElementTree(root).write(file, encoding="utf-8", xml_declaration=True)
 
 
-def _add(suite: ElementTree.Element, finding: Finding, line: str) -> None:
+def _add(suite: ET.Element, finding: Finding, line: str) -> None:
     file, _, name = finding.benchmark.partition("::")
-    case = ElementTree.SubElement(suite, "testcase", classname=_text(file), name=_text(name or file))
+    case = ET.SubElement(suite, "testcase", classname=_text(file), name=_text(name or file))
     if finding.head is not None:
         case.set("time", f"{finding.head:.9f}")
     if finding.is_regression or finding.verdict in (Verdict.WRONG, Verdict.GONE):
-        ElementTree.SubElement(case, "failure", type=str(finding.verdict), message=_text(line))
+        ET.SubElement(case, "failure", type=str(finding.verdict), message=_text(line))
     elif finding.verdict is Verdict.UNDECIDED:
-        ElementTree.SubElement(case, "skipped", message=_text(line))
+        ET.SubElement(case, "skipped", message=_text(line))
 
 
 def _text(words: str) -> str:

@@ -155,7 +155,7 @@ def _machine() -> dict[str, object]:
         "logical_cores": os.cpu_count() or 0,
         "system": platform.system(),
         "python": ".".join(platform.python_version_tuple()[:2]),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", 0)),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
         **versions,
     }
 

@@ -70,6 +70,11 @@ class Side:
     suite: tuple[str, ...] = ()
 
 
+def usable_cores() -> list[int]:
+    """Cores that this process may run on; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
     """What all processes of a gate run share.
@@ -87,18 +92,13 @@ class Crew:
     root: Path
     select: str = ""
     threads: int = 1
-    cores: Sequence[int] = field(default_factory=lambda: usable_cores())
+    cores: Sequence[int] = field(default_factory=usable_cores)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def measuring(self) -> list[int]:
         """Where slices run: with one thread the last core, which gets the fewest interrupts."""
         return list(self.cores[-self.threads :])
-
-
-def usable_cores() -> list[int]:
-    """Cores that this process may run on; empty where the system does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 class Worker:

@@ -1,4 +1,4 @@
-"""What reviewers decide: the committed structure, accepted slowdowns, renamed benchmarks. Each is a diff that somebody read."""
+"""What reviewers decide, each a diff that somebody read: the structure, accepted slowdowns, renamed benchmarks."""
 
 from __future__ import annotations
 
@@ -159,10 +159,11 @@ def save_structure(path: Path, facts: Mapping[str, Any]) -> None:
 
 def differences(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """A sentence per fact that changed, each with what was committed and what was found."""
-    told = []
-    for name in ("schema", "torch", "workload", "parameters", "flop"):
-        if committed.get(name) != found.get(name):
-            told.append(f"{name}: {committed.get(name)} committed, {found.get(name)} found")
+    told = [
+        f"{name}: {committed.get(name)} committed, {found.get(name)} found"
+        for name in ("schema", "torch", "workload", "parameters", "flop")
+        if committed.get(name) != found.get(name)
+    ]
     for case in dict.fromkeys([*committed["cases"], *found["cases"]]):
         before, after = committed["cases"].get(case), found["cases"].get(case)
         if before is None or after is None:

@@ -1,4 +1,4 @@
-"""A whole gate run: prepare, check the structure, add blocks until everything is decided or the time is spent, conclude."""
+"""A whole gate run: prepare, check the structure, measure until all is decided or the time is spent, conclude."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def run_gate(
         control=trial.control(),
         structure=tuple(told),
         was_structure_checked=structure is not None,
-        warnings=tuple([*warnings, *_disturbances(trial.blocks), *_remarks(prepared)]),
+        warnings=(*warnings, *_disturbances(trial.blocks), *_remarks(prepared)),
         blocks=tuple(trial.blocks),
         seconds=time.monotonic() - clock,
     )

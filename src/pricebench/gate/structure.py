@@ -1,4 +1,4 @@
-"""Facts of a workload that have no noise: outputs, graphs, kernels, operators, in every mode. Held against a committed file.
+"""Facts of a workload without noise, in every mode: outputs, graphs, kernels, operators. Held against a committed file.
 
 Timing is a bad detector of a compiler that silently gave up; counting is a perfect one.
 

@@ -1,4 +1,4 @@
-"""The trees that are compared: base from git, head from git or as it lies there, and what tells whether one environment fits both."""
+"""The trees that are compared: base from git, head from git or as it lies there; whether one environment fits both."""
 
 from __future__ import annotations
 
@@ -168,9 +168,8 @@ def _without_environment() -> dict[str, str]:
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
-    )
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _last_line(text: str) -> str:
