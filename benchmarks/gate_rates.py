@@ -36,6 +36,7 @@ THRESHOLD = 0.05
 MOST_BLOCKS = 16  # of one gate run: what the default budget allows for
 SLOWDOWNS = (0.05, 0.075, 0.10, 0.15)
 CONFIDENCE = 0.95
+NUM_DRAWN = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,17 @@ def gate_runs(ratios: dict[str, Samples], slowdown: float) -> list[dict[str, Ver
     return runs
 
 
+def drawn_runs(ratios: dict[str, Samples]) -> list[dict[str, Verdict]]:
+    """Gate runs of identical code whose blocks are drawn at random: as if the blocks did not depend on their time."""
+    chance = np.random.default_rng(0)
+    total = min(map(len, ratios.values()))
+    runs = []
+    for _ in range(NUM_DRAWN):
+        chosen = chance.integers(total, size=MOST_BLOCKS)
+        runs.append({name: judge(values[chosen], THRESHOLD).verdict for name, values in ratios.items()})
+    return runs
+
+
 def rate(runs: Iterable[dict[str, Verdict]], *verdicts: Verdict) -> Rate:
     """Verdicts of a kind among all."""
     given = [verdict for run in runs for verdict in run.values()]
@@ -134,12 +146,14 @@ def rates_table(bank: Bank) -> str:
     unchanged = gate_runs(ratios, 0.0)
     slower, faster = rate(unchanged, Verdict.SLOWER), rate(unchanged, Verdict.FASTER)
     undecided = rate(unchanged, Verdict.UNDECIDED)
+    drawn = rate(drawn_runs(ratios), Verdict.SLOWER)
     red = sum(Verdict.SLOWER in run.values() for run in unchanged)
     summary = (
         f"{len(bank.blocks)} blocks of identical code, {len(ratios)} benchmarks, cut into {len(unchanged)} disjoint "
-        f"gate runs of {slower.tried} verdicts: {slower.found} false `slower` ({_percent(slower.share)} of the verdicts, "
-        f"at most {_percent(slower.upper)} with 95 % confidence, exact), {faster.found} false `faster`, "
-        f"{undecided.found} `undecided`; {red} of {len(unchanged)} runs red."
+        f"gate runs of {slower.tried} verdicts: {slower.found} false `slower` ({_percent(slower.share)} of the "
+        f"verdicts, at most {_percent(slower.upper)} with 95 % confidence, exact), {faster.found} false `faster`, "
+        f"{undecided.found} `undecided`; {red} of {len(unchanged)} runs red. In runs whose blocks are drawn at random "
+        f"from the same ones, with replacement: {drawn.found} of {drawn.tried} (at most {_percent(drawn.upper)})."
     )
     lines = [
         summary,
@@ -179,11 +193,11 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> str:
         given = Counter(verdict for run in members for verdict in run["verdicts"].values())
         total = given.total()
         blocks = sorted(run["blocks"] for run in members)
-        seconds = sorted(run["seconds"] for run in members)
+        seconds = sorted(round(run["seconds"]) for run in members)
         lines.append(
             f"| {kind} | {len(members)} | {total} | {given['slower']} ({_percent(given['slower'] / total)}) "
             f"| {given['undecided']} | {given['ok'] + given['faster']} "
-            f"| {sum(run['exit_code'] == 1 for run in members)} | {_range(blocks)} | {_range([round(each) for each in seconds])} |"
+            f"| {sum(run['exit_code'] == 1 for run in members)} | {_range(blocks)} | {_range(seconds)} |"
         )
     return "\n".join(lines)
 
@@ -216,8 +230,8 @@ def headline(bank: Bank) -> str:
     theirs, power = rivals["pytest-benchmark, `mean:10%`"]
     return (
         f"On {len(bank.blocks)} blocks of identical code it called {slower.found} of {slower.tried} verdicts slower "
-        f"(at most {_percent(slower.upper)}, exact 95 % bound) and found {_percent(found.share)} of the slowdowns of 10 %; "
-        f"`--benchmark-compare-fail=mean:10%` on the same blocks: {_percent(theirs.share)} false alarms, "
+        f"(at most {_percent(slower.upper)}, exact 95 % bound) and found {_percent(found.share)} of the slowdowns "
+        f"of 10 %; `--benchmark-compare-fail=mean:10%` on the same blocks: {_percent(theirs.share)} false alarms, "
         f"{_percent(power.share)} found."
     )
 

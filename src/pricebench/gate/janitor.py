@@ -1,8 +1,8 @@
 """Removes what a gate made: worktrees, processes, files. A process of its own, so also after the gate was killed.
 
 Run as a file: `python janitor.py FOLDER REPOSITORY`. Each line on stdin is the number of a process group that has
-begun, or with a minus one that has ended. When stdin ends, by the gate's word or its death, the groups that are left are
-killed, the folder is removed, and the worktrees in it are taken off the repository's list.
+begun, or with a minus one that has ended. When stdin ends, by the gate's word or its death, the groups that are left
+are killed, the folder is removed, and the worktrees in it are taken off the repository's list.
 """
 
 from __future__ import annotations

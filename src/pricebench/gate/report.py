@@ -154,8 +154,9 @@ class Report:
         measured = [finding for finding in self.findings if finding.num_blocks]
         if undecided:
             return (
-                f"Inconclusive: {_counted(undecided, 'undecided')}; {len(measured) - len(undecided)} of {len(measured)} "
-                "are known to be fine. Run again with a larger --budget."
+                f"Inconclusive: {_counted(undecided, 'undecided')}; "
+                f"{len(measured) - len(undecided)} of {len(measured)} are known to be fine. "
+                "Run again with a larger --budget."
             )
         bound = max(
             (finding.high for finding in measured if finding.high is not None and not finding.accepted), default=0
@@ -173,7 +174,8 @@ class Report:
         seen = "nothing" if self.control.change is None else f"{self.control.change:+.1%}"
         return (
             f"The gate is blind: of {self.control.planted:.0%} planted in {short(self.control.benchmark)} "
-            f"it saw {seen}. Nothing that it did not find means anything. Run again on a quieter machine, or with a larger --budget."
+            f"it saw {seen}. Nothing that it did not find means anything. "
+            "Run again on a quieter machine, or with a larger --budget."
         )
 
     def to_json(self) -> dict[str, Any]:
