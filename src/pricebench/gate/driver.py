@@ -160,7 +160,8 @@ def prepare(
         if made.is_dir():
             shutil.copytree(made, workspace.folder / f"{cache}-{_TREES[2]}")
     modules: list[str] = []
-    if request.can_share and base_python == python:
+    # macOS's own libraries do not survive a fork after they were used.
+    if request.can_share and base_python == python and sys.platform == "linux":
         say("importing what the arms share")
         both = {name: file for name, file in on_base.modules.items() if name in on_head.modules}
         modules = forkable(crew, sides[0], shareable(both, (base.folder, head.folder)))
