@@ -17,6 +17,8 @@ from pathlib import Path
 
 from benchmarks.gate_rates import MUTATIONS, ROOT
 
+# Five of the slim suite: every mode, both kinds of work.
+_SELECT = "test_forward and (single or full and eager)"
 _FORWARD = "        x = torch.relu_(self.hidden1(x))\n"
 
 
@@ -96,7 +98,7 @@ CHANGES = (
 def main() -> int:
     """Try the mutations, or those named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-k", default="", help="only those whose name holds this")
+    parser.add_argument("-k", default="", help="only those whose name holds this text")
     options = parser.parse_args()
     for mutation in CHANGES:
         if options.k in mutation.name:
@@ -118,7 +120,7 @@ def tried(mutation: Mutation) -> dict[str, object]:
         text = path.read_text(encoding="utf-8")
         assert text.count(mutation.old) == 1, f"{mutation.file} has changed: {mutation.name}"
         path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-        command = [sys.executable, "-m", "pricebench", "gate", "--base", "HEAD", "--json"]
+        command = [sys.executable, "-m", "pricebench", "gate", "--base", "HEAD", "--json", "-k", _SELECT]
         done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     if not done.stdout:
         return {"name": mutation.name, "exit_code": done.returncode, "error": done.stderr.strip()[-500:]}
