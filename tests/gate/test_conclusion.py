@@ -67,6 +67,11 @@ def test_a_difference_that_others_may_have_made_is_not_called_slower(who, says):
     assert says in found.note
 
 
+def test_waiting_that_explains_little_of_a_change_is_no_excuse():
+    # 3 % of the time more, and twice as slow.
+    assert judge_pair(blocks(0.7, company=company(head=(0.03, 0.0))), PAIR, 0.05).verdict is Verdict.SLOWER
+
+
 def test_company_on_both_sides_is_no_excuse():
     found = judge_pair(blocks(0.2, company=company(head=(0.5, 0.9), base=(0.5, 0.9))), PAIR, 0.05)
 

@@ -15,7 +15,8 @@ from pricebench.gate.report import Control, Finding
 CONTROL_THRESHOLDS = 3.0  # the planted slowdown, in thresholds of its benchmark
 # What others may take of the machine while head is measured, more than while base is: beyond it a difference has a
 # cause outside of the code. Both are far above what identical code shows on a quiet machine.
-_MORE_WAITED = 0.02  # of the time
+_MORE_WAITED = 0.02  # of the time, and
+_EXPLAINED = 0.25  # of the change: what waiting does not explain that far is no excuse
 _MORE_CORES = 0.25
 
 
@@ -39,7 +40,7 @@ def judge_pair(blocks: Sequence[Block], pair: Pair, threshold: float, *, is_sing
     if null.verdict in (Verdict.SLOWER, Verdict.FASTER):
         verdict = Verdict.UNDECIDED
         note = f"two copies of base differ by {null.change:+.1%}: this machine cannot tell"
-    elif verdict in (Verdict.SLOWER, Verdict.FASTER) and (cause := _other_cause(with_all, name)):
+    elif verdict in (Verdict.SLOWER, Verdict.FASTER) and (cause := _other_cause(with_all, name, found.change)):
         verdict, note = Verdict.UNDECIDED, cause
     return Finding(
         benchmark=name,
@@ -59,14 +60,14 @@ def judge_pair(blocks: Sequence[Block], pair: Pair, threshold: float, *, is_sing
     )
 
 
-def _other_cause(blocks: Sequence[Block], benchmark: str) -> str:
+def _other_cause(blocks: Sequence[Block], benchmark: str, change: float) -> str:
     """Why a difference between head and base may be somebody else's doing, or empty."""
     companies = [block.company[benchmark] for block in blocks if Arm.HEAD in block.company.get(benchmark, {})]
     if not companies:
         return ""
     waited = _more(companies, lambda company: company.waited)
     cores = _more(companies, lambda company: company.others)
-    if abs(waited) > _MORE_WAITED:
+    if abs(waited) > max(_MORE_WAITED, _EXPLAINED * abs(math.log1p(change))):
         side = "head" if waited > 0 else "base"
         return f"others had the core for {abs(waited):.0%} more of the time while {side} was measured"
     if abs(cores) > _MORE_CORES:
