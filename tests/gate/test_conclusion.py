@@ -61,10 +61,14 @@ def test_two_copies_of_base_that_differ_make_it_undecided():
     ],
 )
 def test_a_difference_that_others_may_have_made_is_not_called_slower(who, says):
-    found = judge_pair(blocks(0.2, company=who), PAIR, 0.05)
+    found = judge_pair(blocks(0.15, company=who), PAIR, 0.05)
 
     assert found.verdict is Verdict.UNDECIDED
     assert says in found.note
+
+
+def test_a_busy_neighbour_does_not_explain_a_tenfold_time():
+    assert judge_pair(blocks(2.3, company=company(head=(0.0, 0.9))), PAIR, 0.05).verdict is Verdict.SLOWER
 
 
 def test_waiting_that_explains_little_of_a_change_is_no_excuse():

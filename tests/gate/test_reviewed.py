@@ -108,7 +108,7 @@ def test_equal_facts_have_no_difference(tmp_path):
         (facts(graphs=1), facts(graphs=0), "inference[compile-full]: graphs 1, now 0"),
         (facts(aten={"addmm": 3}), facts(aten={"addmm": 3, "clone": 1}), "aten clone 0, now 1"),
         (facts(kernels=["a"]), facts(kernels=["a", "b"]), "kernels ['a'], now ['a', 'b']"),
-        (facts(), facts(fails="RuntimeError: x"), "fails nothing, now RuntimeError: x"),
+        (facts(graphs=1), facts(fails="RuntimeError: x"), "inference[compile-full]: fails now, RuntimeError: x"),
         (facts(), {**facts(), "cases": {}}, "gone, or its mode cannot run here"),
         ({**facts(), "cases": {}}, facts(), "inference[compile-full]: new"),
         (facts(), {**facts(), "torch": "2.16.0"}, "torch: 2.15.0 committed, 2.16.0 found"),

@@ -18,6 +18,7 @@ CONTROL_THRESHOLDS = 3.0  # the planted slowdown, in thresholds of its benchmark
 _MORE_WAITED = 0.02  # of the time, and
 _EXPLAINED = 0.25  # of the change: what waiting does not explain that far is no excuse
 _MORE_CORES = 0.25
+_CHANGE_PER_CORE = 0.25  # logarithm of the ratio: what a busy neighbour may do by caches, memory and clock
 
 
 def judge_pair(blocks: Sequence[Block], pair: Pair, threshold: float, *, is_single: bool = False) -> Finding:
@@ -70,7 +71,7 @@ def _other_cause(blocks: Sequence[Block], benchmark: str, change: float) -> str:
     if abs(waited) > max(_MORE_WAITED, _EXPLAINED * abs(math.log1p(change))):
         side = "head" if waited > 0 else "base"
         return f"others had the core for {abs(waited):.0%} more of the time while {side} was measured"
-    if abs(cores) > _MORE_CORES:
+    if abs(cores) > max(_MORE_CORES, abs(math.log1p(change)) / _CHANGE_PER_CORE):
         side = "head" if cores > 0 else "base"
         return f"others used {abs(cores):.2f} cores more while {side} was measured"
     return ""

@@ -169,6 +169,9 @@ def differences(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[
         if before is None or after is None:
             told.append(f"{case}: {'new' if before is None else 'gone, or its mode cannot run here'}")
             continue
+        if "fails" in after and "fails" not in before:
+            told.append(f"{case}: fails now, {after['fails']}")
+            continue
         if after.get("equals_eager") is False:
             told.append(f"{case}: wrong answer, the output is not that of eager in float64")
         for name in dict.fromkeys([*before, *after]):
