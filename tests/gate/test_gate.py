@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk ov
 
 FOREIGN = Path(__file__).with_name("foreign")
 LOOP = "        result += number\n"
-# About a third more work in each round of the loop.
-SLOWER = "        result += number\n        number = number + 0\n"
+# The work of each round of the loop, more than twice.
+SLOWER = "        result += number\n" + "        number = number + 0\n" * 4
 BRIEF = ("--budget", "1s", "-k", "total and 100")
 
 
