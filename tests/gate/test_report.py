@@ -34,6 +34,11 @@ SLOWER = finding("slower", "bench.py::test_slow", **MEASURED | {"change": 0.2, "
             ExitCode.BAD_INPUT,
             "The gate is blind: of 15% planted in test_sum[small] it saw +1.0%",
         ),
+        (
+            report(OK, control=UNSEEN, blocks=(block(0), block(1))),
+            ExitCode.BAD_INPUT,
+            "The gate is blind: 2 blocks fitted into the budget, and the first verdict needs 8.",
+        ),
         (report(finding("new"), control=None), ExitCode.BAD_INPUT, "The gate is blind: nothing could be measured"),
         (report(OK, finding("undecided", **MEASURED)), ExitCode.INCONCLUSIVE, "Inconclusive: 1 undecided"),
     ],

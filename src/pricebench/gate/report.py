@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pricebench.errors import ExitCode
 from pricebench.files import atomic_write
-from pricebench.gate.judge import Verdict
+from pricebench.gate.judge import LOOKS, Verdict
 from pricebench.gate.records import Block, GateError
 from pricebench.units import Second
 
@@ -171,6 +171,11 @@ class Report:
     def _blindness(self) -> str:
         if self.control is None:
             return "The gate is blind: nothing could be measured, so nothing is known. Look at the warnings."
+        if 0 < len(self.blocks) < LOOKS[0]:
+            return (
+                f"The gate is blind: {_plural(len(self.blocks), 'block')} fitted into the budget, and the first verdict "
+                f"needs {LOOKS[0]}. Run again with a larger --budget."
+            )
         seen = "nothing" if self.control.change is None else f"{self.control.change:+.1%}"
         return (
             f"The gate is blind: of {self.control.planted:.0%} planted in {short(self.control.benchmark)} "
