@@ -173,8 +173,8 @@ class Report:
             return "The gate is blind: nothing could be measured, so nothing is known. Look at the warnings."
         if 0 < len(self.blocks) < LOOKS[0]:
             return (
-                f"The gate is blind: {_plural(len(self.blocks), 'block')} fitted into the budget, and the first verdict "
-                f"needs {LOOKS[0]}. Run again with a larger --budget."
+                f"The gate is blind: {_plural(len(self.blocks), 'block')} fitted into the budget, "
+                f"and the first verdict needs {LOOKS[0]}. Run again with a larger --budget."
             )
         seen = "nothing" if self.control.change is None else f"{self.control.change:+.1%}"
         return (
