@@ -4,7 +4,7 @@ import pytest
 
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.cliff.table import Section
-from pricebench.dashboard.cliffs import calls_frame, kinds_of, read_reports, section_frame, shown
+from pricebench.dashboard.cliffs import calls_frame, kinds_of, section_frame, shown
 from tests.cliff.made import cell, report
 from tests.dashboard.stored import EVIL
 
@@ -15,18 +15,6 @@ LEVEL = (1.0, 1.0, 1.0, 1.0)
 def made():
     compiled = cell("compile", (1.0, 1.0, 1.5, 1.5), first=2.0, stall=1.0, served=("g0", "g1"))
     return report(cell("eager", LEVEL), compiled)
-
-
-def test_reports_are_listed_newest_first_and_broken_ones_with_their_reason(tmp_path, made):
-    paths = [tmp_path / f"a_{day}.json" for day in (1, 2, 3)]
-    made.save(paths[0])
-    paths[1].write_text("{")
-    made.save(paths[2])
-
-    found = read_reports(paths)
-
-    assert list(found.found) == [paths[2], paths[0]]
-    assert list(found.unreadable) == [paths[1]]
 
 
 def test_only_what_was_measured_can_be_chosen(made):

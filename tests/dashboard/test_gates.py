@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pricebench.dashboard import charts
-from pricebench.dashboard.gates import blocks_frame, findings_frame, intervals_frame, read_reports
+from pricebench.dashboard.gates import blocks_frame, findings_frame, intervals_frame
 from tests.dashboard.stored import EVIL
 from tests.gate.made import NAME, block, finding, report
 
@@ -19,18 +19,6 @@ def made():
         finding("new", "bench.py::test_new"),
         blocks=(block(0, head=math.log(1.1)), block(1, head=math.log(1.2))),
     )
-
-
-def test_reports_are_listed_newest_first_and_broken_ones_with_their_reason(tmp_path, made):
-    paths = [tmp_path / f"a_{day}.json" for day in (1, 2, 3)]
-    made.save(paths[0])
-    paths[1].write_text("{")
-    made.save(paths[2])
-
-    found = read_reports(paths)
-
-    assert list(found.found) == [paths[2], paths[0]]
-    assert list(found.unreadable) == [paths[1]]
 
 
 def test_the_table_is_the_commands(made):

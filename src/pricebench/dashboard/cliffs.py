@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,24 +17,6 @@ from pricebench.dashboard.plain import line_of
 
 FOLDER = "cliff"
 _FULL_BATCHES = 1  # of an epoch of the default data: 3,600 training rows in batches of 2048
-
-
-class Reports(NamedTuple):
-    """The reports of a folder, the newest first, and the files that are none, with the reason."""
-
-    found: dict[Path, Report]
-    unreadable: dict[Path, str]
-
-
-def read_reports(paths: Iterable[Path]) -> Reports:
-    """Read reports, given oldest first; a broken one never stops the others."""
-    found, unreadable = {}, {}
-    for path in paths:
-        try:
-            found[path] = Report.load(path)
-        except CliffError as error:
-            unreadable[path] = str(error)
-    return Reports(dict(reversed(found.items())), unreadable)
 
 
 def kinds_of(report: Report) -> dict[str, Kind]:

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
 from pricebench.dashboard.plain import line_of
 from pricebench.gate.judge import COUNTS_FROM, OK_BELOW, log_ratio
-from pricebench.gate.records import Arm, GateError
+from pricebench.gate.records import Arm
 from pricebench.gate.report import Report, short
 from pricebench.gate.table import TITLES, row
 
 FOLDER = "gate"
-
-
-class Reports(NamedTuple):
-    """The reports of a folder, the newest first, and the files that are none, with the reason."""
-
-    found: dict[Path, Report]
-    unreadable: dict[Path, str]
-
-
-def read_reports(paths: Iterable[Path]) -> Reports:
-    """Read reports, given oldest first; a broken one never stops the others."""
-    found, unreadable = {}, {}
-    for path in paths:
-        try:
-            found[path] = Report.load(path)
-        except GateError as error:
-            unreadable[path] = str(error)
-    return Reports(dict(reversed(found.items())), unreadable)
 
 
 def findings_frame(report: Report) -> pd.DataFrame:

@@ -11,8 +11,9 @@ import streamlit as st
 from pricebench.cliff.records import Report, stored_reports
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.dashboard import charts
-from pricebench.dashboard.cliffs import FOLDER, Reports, Shown, kinds_of, read_reports, section_frame, shown
+from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, section_frame, shown
 from pricebench.dashboard.plain import line_of, plain
+from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
 
@@ -66,8 +67,8 @@ def show(settings: Settings) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _read(folder: Path, versions: tuple[object, ...]) -> Reports:  # noqa: ARG001 - part of the key
-    return read_reports(stored_reports(folder))
+def _read(folder: Path, versions: tuple[object, ...]) -> Reports[Report]:  # noqa: ARG001 - part of the key
+    return read_reports(stored_reports(folder), Report.load)
 
 
 @st.cache_resource(max_entries=20, show_spinner="Reading the report …")

@@ -8,8 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from pricebench.dashboard import charts
-from pricebench.dashboard.gates import FOLDER, Reports, blocks_frame, findings_frame, intervals_frame, read_reports
+from pricebench.dashboard.gates import FOLDER, blocks_frame, findings_frame, intervals_frame
 from pricebench.dashboard.plain import line_of, plain
+from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
 from pricebench.errors import ExitCode
@@ -54,8 +55,8 @@ def show(settings: Settings) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _read(folder: Path, versions: tuple[object, ...]) -> Reports:  # noqa: ARG001 - part of the key
-    return read_reports(stored_reports(folder))
+def _read(folder: Path, versions: tuple[object, ...]) -> Reports[Report]:  # noqa: ARG001 - part of the key
+    return read_reports(stored_reports(folder), Report.load)
 
 
 def _label(path: Path, report: Report) -> str:
