@@ -22,6 +22,7 @@ from torch._dynamo.utils import counters
 
 from pricebench.modes import MODES, ExecutionMode, inductor_code
 from pricebench.modes.compile import forget
+from pricebench.profiling import kineto
 from pricebench.workload import Workload, count_flop
 
 SCHEMA = 1
@@ -128,6 +129,7 @@ def _counted(mode: ExecutionMode, call: Callable[[], object]) -> dict[str, Any]:
             "falls_back_to_eager": warm["ok"] == before["ok"] or given_up > 0,
             "kernels": generated,
         }
+    kineto.silence()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
         call()
     operators = Counter(event.name.removeprefix("aten::") for event in profiler.events() if _is_called(event))

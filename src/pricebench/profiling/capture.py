@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import gzip
-import os
 import re
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from pricebench.errors import TraceError
 from pricebench.files import atomic_write
+from pricebench.profiling import kineto
 from pricebench.profiling.trace import STEP_MARK
 
 WARM_UP_CALLS = (
@@ -56,8 +56,7 @@ def capture(call: Callable[[], object], path: Path, *, num_steps: int = 20, devi
             raise TraceError("device cuda: torch finds no CUDA device here. Profile on the CPU: --device cpu.")
         activities.append(ProfilerActivity.CUDA)
         synchronize = torch.cuda.synchronize
-    # Kineto would tell of its own starting and stopping, and of a missing GPU, on stderr.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    kineto.silence()
     with _kernels_recorded():
         for _ in range(WARM_UP_CALLS):
             call()
