@@ -283,3 +283,25 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, "the training ended before its first checkpoint"
         assert time.monotonic() < deadline, f"no {path.name} after two minutes"
         os.sched_yield()
+
+
+def test_what_cannot_be_written_is_one_line_and_no_regression(tmp_path):
+    (tmp_path / "file").touch()
+    stored = next(iter((Path(__file__).parents[1] / "reports" / "gate").glob("*_*.json")))
+
+    result = pricebench("gate", "--from", stored, "--junit", tmp_path / "file" / "gate.xml")
+
+    assert result.returncode == 2
+    assert "file" in result.stderr
+    assert result.stderr.startswith("pricebench: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_what_nobody_foresaw_keeps_its_traceback_and_is_no_regression(monkeypatch):
+    # What a mistake in this project would look like.
+    monkeypatch.setattr("pricebench.gate.report.Report.load", lambda _: 1 / 0)
+
+    result = pricebench("gate", "--from", "x.json")
+
+    assert result.returncode == 2
+    assert "ZeroDivisionError" in result.stderr

@@ -147,6 +147,32 @@ def test_a_wrong_answer_is_told_from_a_slow_one(project):
     assert "assert 4951 == " in result.stdout
 
 
+def test_a_function_that_raises_is_a_wrong_answer(project):
+    project.edit("src/sums/__init__.py", "    result = 0\n", '    raise ValueError("no sums today")\n')
+
+    result = project.gate("--budget", "1s", "-k", "total", "--json")
+
+    assert result.returncode == 4, result.stderr
+    # The suite's own -x ends nothing.
+    assert verdicts(result) == {"test_total[100]": "wrong answer", "test_total[500]": "wrong answer"}
+    assert "no sums today" in json.loads(result.stdout)["findings"][0]["note"]
+
+
+def test_a_function_that_raises_in_later_processes_only_is_a_wrong_answer(project):
+    project.edit(
+        "src/sums/__init__.py",
+        "    result = 0\n",
+        '    if WAS_HERE:\n        raise ValueError("not twice")\n    result = 0\n',
+    )
+    mark = "MARK = Path(__file__).with_name('mark')\nWAS_HERE = MARK.exists()\nMARK.touch()\n"
+    project.edit("src/sums/__init__.py", 'library."""\n', f'library."""\n\nfrom pathlib import Path\n\n{mark}')
+
+    result = project.gate(*BRIEF)
+
+    assert result.returncode == 4, result.stdout
+    assert "failed while measured (head: failed: ValueError: not twice)" in result.stdout
+
+
 def test_a_renamed_benchmark_is_no_pass_until_a_reviewed_line_says_so(project):
     project.edit("bench/bench_sums.py", "def test_total", "def test_total_of")
 
@@ -165,6 +191,26 @@ def test_a_renamed_benchmark_is_no_pass_until_a_reviewed_line_says_so(project):
     (found,) = json.loads(result.stdout)["findings"]
     assert found["num_blocks"] == 1
     assert found["note"] == "renamed from bench/bench_sums.py::test_total[100]"
+
+    # Merged: the line has done its work, and does no harm.
+    git(project.root, "add", ".")
+    git(project.root, "commit", "--quiet", "-m", "second")
+    (found,) = json.loads(project.gate(*BRIEF, "--json").stdout)["findings"]
+    assert (found["num_blocks"], found["note"]) == (1, "")
+
+
+def test_a_removed_benchmark_passes_with_a_reviewed_line(project):
+    project.edit("bench/bench_sums.py", "[100, 500]", "[500]")
+    (project.root / "gate-accepted.toml").write_text(
+        '[[removed]]\nbenchmark = "bench/bench_sums.py::test_total[100]"\nreason = "the other says it all"\n'
+    )
+
+    result = project.gate("--budget", "1s", "-k", "total", "--json")
+
+    gone = json.loads(result.stdout)["findings"][-1]
+    assert (gone["verdict"], gone["accepted"]) == ("gone", "the other says it all")
+    # Not 4: what is left is that one block proves nothing.
+    assert result.returncode == 2
 
 
 def test_a_new_benchmark_is_named_and_passes_nothing_else(project):
@@ -233,7 +279,9 @@ def test_other_dependencies_need_another_environment(project):
     assert result.returncode == 2
     assert "--base-python" in result.stderr
 
-    with_python = project.gate(*BRIEF, "--base-python", sys.executable, "--json")
+    # As somebody types it.
+    python = os.path.relpath(sys.executable, project.root)
+    with_python = project.gate(*BRIEF, "--base-python", python, "--json")
     assert json.loads(with_python.stdout)["findings"][0]["num_blocks"] == 1
 
 
@@ -253,7 +301,11 @@ def test_each_arm_can_import_for_itself(project):
         (["--processes", "threads"], "--processes is 'threads', expected fork or spawn"),
         (["--base-python", "nowhere"], "--base-python is nowhere, expected the Python"),
         (["--from", "absent.json"], "absent.json: expected a gate report"),
+        (["--base-python", "pyproject.toml"], "--base-python is pyproject.toml, expected the Python"),
         (["--update-structure"], "names no `structure` file"),
+        (["--json", "--markdown"], "Choose one"),
+        (["bench/bench_none.py"], "neither base nor head has bench/bench_none.py"),
+        (["../bench"], "../bench is outside of the checkout"),
     ],
 )
 def test_wrong_input_is_one_sentence(project, arguments, says):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pricebench.gate.environment import worker_environment
+from pricebench.gate.measure import Experiment, Pair, measure_block
 from pricebench.gate.processes import (
     Crew,
     Side,
@@ -15,10 +17,9 @@ from pricebench.gate.processes import (
     WorkerError,
     forkable,
     started,
-    worker_environment,
 )
 from pricebench.gate.records import Arm
-from pricebench.gate.rehearsal import shareable
+from pricebench.gate.rehearsal import rehearse, shareable
 from pricebench.gate.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk over inherited sockets")
@@ -83,6 +84,56 @@ def test_a_worker_runs_on_its_own_tree_and_says_what_there_is(crew, side):
     assert first["collected"] == ["bench.py::test_a"]
     assert first["machine"]["threads"] == 1
     assert last["modules"]["bench"] == str(side.tree / "bench.py")
+
+
+def test_limited_rounds_are_cut_to_the_time_of_a_benchmark(crew, side):
+    (side.tree / "bench.py").write_text("def test_a(benchmark):\n    benchmark.pedantic(sum, ([1],), rounds=100)\n")
+    pair = Pair(base="bench.py::test_a", head="bench.py::test_a")
+
+    with started(crew, [side], modules=["json"], seed=7) as workers:
+        # By hand: 8 slices of 5 calls of 50 ms are the 2 s that an arm may take.
+        block = measure_block(
+            workers,
+            [pair],
+            number=0,
+            seed=0,
+            cores=(),
+            estimates={pair.base: 0.05},
+            experiment=Experiment(planted={}),
+        )
+
+    assert block.calls == {pair.head: 5}
+    assert len(block.seconds[pair.head][Arm.BASE]) == 8
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "says"),
+    [
+        ("benchmark(lambda: 1 / 0)", "failed", "ZeroDivisionError"),
+        ("benchmark.pedantic(sum, setup=lambda: 1 / 0)", "failed", "ZeroDivisionError"),
+        ("benchmark(pytest.skip, 'not today')", "skipped", "not today"),
+        ("benchmark(sum, [1])\n    pytest.skip('not today')", "skipped", "not today"),
+        ("benchmark(sum, [1])\n    pytest.xfail('not today')", "skipped", "not today"),
+        ("assert benchmark", "failed", "never called it"),
+    ],
+)
+def test_a_benchmark_that_does_not_work_is_named_with_its_reason(crew, side, body, outcome, says):
+    (side.tree / "bench.py").write_text(
+        f"import pytest\ndef test_a(benchmark):\n    {body}\ndef test_b(benchmark):\n    benchmark(sum, [1])\n"
+    )
+
+    found = rehearse(crew, side, seed=0)
+
+    assert list(found.estimates) == ["bench.py::test_b"]
+    assert says in getattr(found, outcome)["bench.py::test_a"]
+
+
+def test_a_suite_that_ends_itself_is_refused(crew, side):
+    ends = "import pytest\ndef test_a(benchmark):\n    benchmark(pytest.exit, 'enough')\n"
+    (side.tree / "bench.py").write_text(f"{ends}def test_b(benchmark):\n    benchmark(sum, [1])\n")
+
+    with pytest.raises(WorkerError, match="pytest on base ended before all its tests had run"):
+        rehearse(crew, side, seed=0)
 
 
 def test_messages_may_come_in_pieces_and_together(pair):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -29,6 +30,17 @@ SLOWER = finding("slower", "bench.py::test_slow", **MEASURED | {"change": 0.2, "
         (report(OK, finding("wrong answer")), ExitCode.BROKEN, "1 with a wrong answer"),
         (report(OK, finding("gone")), ExitCode.BROKEN, "1 gone"),
         (report(OK, structure=("graphs 1, now 2",)), ExitCode.BROKEN, "structure changed in 1 place."),
+        (
+            report(OK, finding("gone", accepted="not needed")),
+            ExitCode.FINE,
+            "This may be merged: 1 benchmark",
+        ),
+        (
+            report(OK, unchecked=("no compiler",)),
+            ExitCode.BAD_INPUT,
+            "the structure could not be checked; no compiler.",
+        ),
+        (report(SLOWER, unchecked=("no compiler",)), ExitCode.REGRESSION, "Do not merge: 1 slower (test_slow)."),
         (
             report(OK, control=UNSEEN),
             ExitCode.BAD_INPUT,
@@ -65,6 +77,10 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
     assert json.loads(path.read_text())["exit_code"] == 1
 
 
+def with_field(name, value):
+    return json.dumps({**report().to_json(), "findings": [{**asdict(OK), name: value}]})
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -72,6 +88,11 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
         ("[]", "found None"),
         ('{"schema": 99}', "found 99"),
         ('{"schema": 1}', "wrong field"),
+        (
+            with_field("change", "x"),
+            "change is 'x', expected a number",
+        ),
+        (with_field("note", 3), "note is 3, expected a text"),
     ],
 )
 def test_what_is_no_report_is_refused_in_one_sentence(tmp_path, text, says):
@@ -107,6 +128,19 @@ def test_structure_control_and_conditions_are_told():
     assert "structure: inference[compile-full]: graphs 1, now 0" in told
     assert "control: 15% planted in test_sum[small], seen as +14.9%" in told
     assert "warning: busy" in told
+    assert "on one core" in told
+
+
+def test_what_could_not_be_checked_is_told_everywhere(tmp_path):
+    made = report(OK, unchecked=("no compiler",), machine={"threads": 2})
+
+    told = "\n".join(sentences(made))
+    assert "structure: not checked, no compiler" in told
+    assert "as committed" not in told
+    assert "on 2 cores" in told
+    assert workflow_commands(made) == ["::error title=structure::not checked, no compiler"]
+    write_junit(made, tmp_path / "gate.xml", {each.benchmark: line(each) for each in made.findings})
+    assert ET.parse(tmp_path / "gate.xml").getroot()[0].get("errors") == "1"  # noqa: S314 - our own file
 
 
 def test_junit_has_a_failure_per_slower_benchmark_and_skips_what_is_undecided(tmp_path):

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from pricebench.gate.records import GateError
-from pricebench.gate.reviewed import Accepted, differences, load_structure, save_structure
+from pricebench.gate.reviewed import Accepted, differences, load_structure, save_structure, unchecked
 
 LINE = """
 [[slowdown]]
@@ -30,7 +30,7 @@ def judged(found, *, change=0.1, benchmark=BENCHMARK, today=TODAY, between=True)
 
 
 def test_without_a_file_nothing_is_accepted(tmp_path):
-    assert Accepted.load(tmp_path / "none.toml") == Accepted(renamed={})
+    assert Accepted.load(tmp_path / "none.toml") == Accepted()
 
 
 def test_a_line_accepts_its_benchmark_up_to_its_size(tmp_path):
@@ -69,6 +69,12 @@ def test_renamed_benchmarks_are_compared(tmp_path):
     assert found.renamed == {"a.py::old": "a.py::new"}
 
 
+def test_removed_benchmarks_have_their_reason(tmp_path):
+    found = accepted(tmp_path, '[[removed]]\nbenchmark = "a.py::old"\nreason = "the other says it all"\n')
+
+    assert found.removed == {"a.py::old": "the other says it all"}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -78,6 +84,8 @@ def test_renamed_benchmarks_are_compared(tmp_path):
         (LINE.replace('"float64 inside"', '" "'), "reason is ' ', expected a text"),
         ("[[slowdwn]]\n", "No table is called 'slowdwn'. Did you mean 'slowdown'?"),
         ("[[renamed]]\nbase = 'x'\n", "renamed 1: expected base, head, reason"),
+        ("[[removed]]\nbenchmark = 'x'\n", "removed 1: expected benchmark, reason"),
+        ("[removed]\nbenchmark = 'x'\n", "[removed] is one table, expected [[removed]]"),
         ("[", "cannot be read"),
     ],
 )
@@ -109,17 +117,35 @@ def test_equal_facts_have_no_difference(tmp_path):
         (facts(aten={"addmm": 3}), facts(aten={"addmm": 3, "clone": 1}), "aten clone 0, now 1"),
         (facts(kernels=["a"]), facts(kernels=["a", "b"]), "kernels ['a'], now ['a', 'b']"),
         (facts(graphs=1), facts(fails="RuntimeError: x"), "inference[compile-full]: fails now, RuntimeError: x"),
-        (facts(), {**facts(), "cases": {}}, "gone, or its mode cannot run here"),
+        (facts(), {**facts(), "cases": {}}, "inference[compile-full]: gone"),
         ({**facts(), "cases": {}}, facts(), "inference[compile-full]: new"),
-        (facts(), {**facts(), "torch": "2.16.0"}, "torch: 2.15.0 committed, 2.16.0 found"),
-        # A wrong answer is wrong, whoever committed it.
+        # A wrong answer is wrong, whoever committed it, on any torch.
         (facts(equals_eager=False), facts(equals_eager=False), "wrong answer"),
+        (facts(), {**facts(equals_eager=False), "torch": "2.16.0"}, "wrong answer"),
     ],
 )
 def test_each_fact_that_changed_is_a_sentence(before, after, says):
     (told,) = differences(before, after)
 
     assert says in told
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({**facts(graphs=2), "torch": "2.16.0"}, "committed for torch 2.15.0, this is 2.16.0"),
+        (facts(missing="there is no C++ compiler"), "inference[compile-full]: there is no C++ compiler"),
+    ],
+)
+def test_what_cannot_be_compared_here_is_no_difference(found, says):
+    (told,) = unchecked(facts(graphs=1), found)
+
+    assert says in told
+    assert differences(facts(graphs=1), found) == []
+
+
+def test_facts_of_the_same_torch_are_all_compared():
+    assert unchecked(facts(graphs=1), facts(graphs=2)) == []
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}"])

@@ -6,6 +6,13 @@ from pricebench.gate.records import GateError
 from pricebench.gate.settings import Settings
 
 
+def test_settings_are_a_table(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.pricebench]\ngate = []\n")
+
+    with pytest.raises(GateError, match="expected a table"):
+        Settings.load(tmp_path)
+
+
 def written(folder, text):
     (folder / "pyproject.toml").write_text(f"[tool.pricebench.gate]\n{text}\n")
     return folder
@@ -46,6 +53,7 @@ def test_the_command_line_wins(tmp_path):
         ("budget = -1", "budget is -1, expected seconds above 0"),
         ("accepted = 3", "accepted is 3, expected a text"),
         ("threshold = ", "cannot be read"),
+        ('structure = "s.json"', "`structure` needs a `workload`, module:function; found ''"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(tmp_path, text, says):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pricebench.gate.reviewed import differences, load_structure
+from pricebench.gate.reviewed import differences, load_structure, unchecked
 from pricebench.gate.structure import facts, inference_facts
 from pricebench.modes import MODES, compile  # noqa: A004 - the mode's name is its key
 from pricebench.modes.compile import forget
@@ -145,15 +146,27 @@ def test_a_recompilation_at_every_call_is_seen():
     class Counting(nn.Module):
         def __init__(self):
             super().__init__()
-            self.calls = 0
+            self.calls = ""
 
         def forward(self, x):
-            self.calls += 1
-            return x * self.calls
+            # A text is a constant of the graph, each time another one.
+            self.calls += "x"
+            return x * len(self.calls)
 
     found = inference_facts(COMPILE, Net(tail=Counting()), X)
 
-    assert found["graphs"] + found["recompiles_after_warm_up"] > 1
+    assert found["recompiles_after_warm_up"] >= 3
+
+
+def test_a_mode_that_cannot_run_here_says_why(tmp_path):
+    command = [sys.executable, "-m", "pricebench.gate.structure", "--workload", "pricebench.workload:house_prices"]
+    # No compiler is found here.
+    environment = {**os.environ, "PATH": str(tmp_path), "CXX": "", "CC": ""}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    found = json.loads(ended.stdout)
+    assert set(found["cases"]["inference[compile-full]"]) == {"missing"}
+    assert "compiler" in unchecked(found, found)[0]
 
 
 def test_a_mode_that_fails_says_why():

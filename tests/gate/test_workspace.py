@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pricebench.gate import trees
 from pricebench.gate.workspace import Workspace
+from tests.gate.test_trees import git
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups are signalled")
 
@@ -56,9 +58,56 @@ def test_a_killed_owner_leaves_nothing(how):
         os.sched_yield()
 
 
-def test_leaving_removes_the_folder():
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write everywhere")
+def test_leaving_removes_what_a_test_made_read_only():
     with Workspace() as workspace:
         (workspace.folder / "read-only").mkdir()
         (workspace.folder / "read-only" / "file").write_text("x")
+        (workspace.folder / "read-only").chmod(0o500)
 
     assert not workspace.folder.exists()
+
+
+def test_leaving_takes_its_own_worktrees_off_the_list_and_no_others(tmp_path):
+    root, theirs = tmp_path / "project", tmp_path / "theirs"
+    root.mkdir()
+    git(root, "init", "--quiet")
+    git(root, "commit", "--quiet", "--allow-empty", "-m", "first")
+    git(root, "worktree", "add", "--quiet", "--detach", str(theirs))
+
+    with Workspace(root) as workspace:
+        trees.check_out(workspace, root, trees.resolve(root, "HEAD"), "base")
+        assert git(root, "worktree", "list").count("\n") == 2
+        # As on a disk that is not mounted just now.
+        theirs.rename(tmp_path / "away")
+
+    (tmp_path / "away").rename(theirs)
+    assert [line.split()[0] for line in git(root, "worktree", "list").splitlines()] == [str(root), str(theirs)]
+    assert git(theirs, "status", "--porcelain") == ""
+
+
+RUNS_A_PROGRAM = """
+import os, sys
+from pathlib import Path
+from pricebench.gate.workspace import Workspace
+workspace = Workspace()
+print(workspace.folder, flush=True)
+endless = "import os; print(os.getpid(), file=open('pid', 'w'), flush=True)\\nwhile True: pass"
+workspace.run([sys.executable, "-c", endless], folder=Path(sys.argv[1]), environment=dict(os.environ))
+"""
+
+
+def test_a_program_that_runs_when_the_owner_dies_ends(tmp_path):
+    owner = subprocess.Popen([sys.executable, "-c", RUNS_A_PROGRAM, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    folder = owner.stdout.readline().strip()
+    deadline = time.monotonic() + 60
+    while not ((tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().strip()):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+    owner.kill()
+    owner.communicate(timeout=60)
+
+    while Path(folder).exists() or not is_gone(int((tmp_path / "pid").read_text())):
+        assert time.monotonic() < deadline
+        os.sched_yield()

@@ -6,6 +6,7 @@ Heavy imports live inside the commands: `--help` is instant.
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -19,7 +20,7 @@ from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
 from pricebench.cli.train import train
-from pricebench.errors import PricebenchError
+from pricebench.errors import ExitCode, PricebenchError
 
 app = typer.Typer(
     name="pricebench",
@@ -37,6 +38,8 @@ app.add_typer(history, name="history")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a known error becomes one line and its exit code.
 
+    What nobody foresaw keeps its traceback and exits with 2: Python's own 1 would say that something got slower.
+
     Args:
         arguments: Without the program's name; by default those of the process.
     """
@@ -45,3 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
     except PricebenchError as error:
         talk.print(f"pricebench: {error}", markup=False)
         sys.exit(error.exit_code)
+    except OSError as error:
+        talk.print(f"pricebench: {error.filename or 'a file'}: {error.strerror or error}.", markup=False)
+        sys.exit(ExitCode.BAD_INPUT)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(ExitCode.BAD_INPUT)

@@ -22,26 +22,37 @@ if TYPE_CHECKING:
 def gate(
     suite: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- SUITE]", help="Files and folders (default: the project's setting)."),
+        typer.Argument(
+            metavar="[-- SUITE]", help="Files and folders (default: the project's `suite` with its `select`)."
+        ),
     ] = None,
     *,
-    base: Annotated[str | None, typer.Option(metavar="REF", help="What to compare with: branch, tag or hash.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="What to compare with: the commit that a branch, tag or hash names."),
+    ] = None,
     head: Annotated[
         str | None, typer.Option(metavar="REF", help="What to judge (default: the checkout as it lies here).")
     ] = None,
     select: Annotated[str | None, typer.Option("-k", metavar="EXPRESSION", help="pytest's: which benchmarks.")] = None,
     budget: Annotated[
-        str | None, typer.Option(help="When to stop, such as 5m (default: the project's, or 5m).")
+        str | None,
+        typer.Option(
+            metavar="TIME", help="For the whole run, preparation too, such as 300s (default: the project's, or 5m)."
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Of every process; as many cores measure.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Of every process, which is given as many cores.")] = 1,
     base_python: Annotated[Path | None, typer.Option(metavar="FILE", help="Python of an environment for base.")] = None,
     processes: Annotated[
-        str, typer.Option(help="fork: what both sides import is imported once a block; spawn: never.")
+        str,
+        typer.Option(
+            metavar="fork|spawn", help="fork: imports are shared, on Linux; spawn: each imports for itself, noisier."
+        ),
     ] = "fork",
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print GitHub Markdown, for a comment.")] = False,
     update_structure: Annotated[
-        bool, typer.Option("--update-structure", help="Write the structure file anew from this checkout, and end.")
+        bool, typer.Option("--update-structure", help="Only write the structure file anew from this checkout.")
     ] = False,
     read: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Show a stored report instead of measuring.")
@@ -52,6 +63,8 @@ def gate(
     """May this change be merged? Measure head against base in paired processes, and judge with known error rates."""
     from pricebench.gate.report import Report
 
+    if as_json and markdown:
+        raise typer.BadParameter("--json and --markdown both print the result. Choose one.")
     if update_structure:
         _update_structure()
         return
@@ -104,7 +117,7 @@ def _measure(
     from pricebench.gate.settings import Settings
     from pricebench.gate.trees import repository
 
-    if base_python is not None and not base_python.is_file():
+    if base_python is not None and not (base_python.is_file() and os.access(base_python, os.X_OK)):
         raise GateError(f"--base-python is {base_python}, expected the Python of an environment. Name its file.")
     root = repository(Path.cwd())
     settings = Settings.load(root)
@@ -118,7 +131,8 @@ def _measure(
         accepted=settings.accepted,
         carry=settings.carry,
         threads=threads,
-        base_python=base_python,
+        # Not resolved: what makes it an environment's Python is where the link lies.
+        base_python=base_python and base_python.absolute(),
         can_share=can_share,
         seed=secrets.randbelow(2**31),
     )
@@ -137,9 +151,13 @@ def _measure(
 
 def _below(root: Path, path: str) -> str:
     """A path as it was typed here, from the root of the checkout: that is where pytest is started."""
+    from pricebench.gate.records import GateError
+
     file, separator, test = path.partition("::")
-    typed = Path.cwd() / file
-    return f"{typed.relative_to(root)}{separator}{test}" if typed.exists() and typed.is_relative_to(root) else path
+    typed = Path(os.path.normpath(Path.cwd() / file))
+    if not typed.is_relative_to(root):
+        raise GateError(f"{path} is outside of the checkout {root}. Name files and folders in it.")
+    return f"{typed.relative_to(root)}{separator}{test}" if typed.exists() else path
 
 
 def _update_structure() -> None:
@@ -158,6 +176,8 @@ def _update_structure() -> None:
         )
     with Workspace() as workspace:
         found = find_structure(workspace, root, settings.workload)
+    if missing := {facts["missing"] for facts in found["cases"].values() if "missing" in facts}:
+        raise GateError(f"not all modes can run here: {'; '.join(sorted(missing))}. Write the facts where they can.")
     save_structure(root / settings.structure, found)
     talk.print(f"wrote {settings.structure}: have the diff reviewed", markup=False)
 
@@ -173,13 +193,14 @@ def _write_junit(report: Report, path: Path) -> None:
 def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
     from rich.console import Console
 
-    from pricebench.cli.tables import Grid, as_markdown, print_grid, printable
+    from pricebench.cli.tables import Grid, as_markdown, code, print_grid, printable
     from pricebench.gate.table import TITLES, WORDS, row, sentences, workflow_commands
 
     grid = Grid(titles=TITLES, rows=[row(finding) for finding in report.findings], words=WORDS)
     told = sentences(report)
     text = "\n".join(
-        [f"**{_plain(report.sentence)}**\n", as_markdown(grid), *(f"- {_plain(words)}" for words in told), ""]
+        # As code: names and reasons come from anybody's suite, and may hold markup and links.
+        [f"**{code(report.sentence)}**\n", as_markdown(grid), *(f"- {code(words)}" for words in told), ""]
     )
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
@@ -200,13 +221,6 @@ def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
         # GitHub reads them from either stream; stdout is the result.
         for command in workflow_commands(report):
             typer.echo(command, err=True)
-
-
-def _plain(words: str) -> str:
-    """Text that Markdown renders as itself: what stands in it may come from anybody's suite."""
-    from pricebench.cli.tables import printable
-
-    return "".join(f"\\{each}" if each in "\\`*_{}[]<>()#+!|@~&" else each for each in printable(words))
 
 
 @contextmanager

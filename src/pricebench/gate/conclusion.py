@@ -122,7 +122,7 @@ def unpaired(
         if name in head.skipped:
             add(name, Verdict.GONE, f"head skips it: {head.skipped[name]}")
         else:
-            add(name, Verdict.GONE, "head does not have it. If it was renamed, a reviewed line can say so")
+            add(name, Verdict.GONE, "head does not have it. If it was renamed or removed, a reviewed line can say so")
     return found
 
 

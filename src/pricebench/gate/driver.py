@@ -110,18 +110,18 @@ def prepare(
     """
     root = request.root
     say("checking out")
-    base = trees.check_out(root, trees.resolve(root, request.base), workspace.folder / _TREES[0])
+    base = trees.check_out(workspace, root, trees.resolve(root, request.base), _TREES[0])
     if request.head is None:
-        head = trees.check_out_as_it_is(root, workspace.folder / _TREES[1])
+        head = trees.check_out_as_it_is(workspace, root, _TREES[1])
     else:
-        head = trees.check_out(root, trees.resolve(root, request.head), workspace.folder / _TREES[1])
+        head = trees.check_out(workspace, root, trees.resolve(root, request.head), _TREES[1])
     python = Path(sys.executable)
     base_python = request.base_python
     if base_python is None:
         base_python = python
         if trees.needs(base.folder) != trees.needs(head.folder):
             say("making an environment for base, whose dependencies differ")
-            base_python = trees.make_environment(base)
+            base_python = trees.make_environment(workspace, base)
     accepted = Accepted.load(head.folder / request.accepted)
     for tree in (base, head):
         _carry(request, tree)
@@ -138,6 +138,8 @@ def prepare(
     )
     if not sides[1].suite:
         raise GateError(f"head has no {' and no '.join(request.suite)}. Name the suite behind --.")
+    if nowhere := set(request.suite) - set(sides[0].suite) - set(sides[1].suite):
+        raise GateError(f"neither base nor head has {min(nowhere)}. Name files and folders of the checkout.")
     say("rehearsing both suites")
     pool = ThreadPoolExecutor(len(sides))
     try:
@@ -281,7 +283,8 @@ def _pairs(base: Rehearsal, head: Rehearsal, renamed: Mapping[str, str]) -> tupl
             "the suite has no benchmark: no test that was chosen uses the fixture `benchmark`. "
             "Name the suite behind --, or choose with -k."
         )
-    before = {new: old for old, new in renamed.items()}
+    # Once base knows the new name, the line has done its work.
+    before = {new: old for old, new in renamed.items() if old in base.found and new not in base.found}
     return tuple(
         Pair(base=before.get(name, name), head=name)
         for name in head.estimates

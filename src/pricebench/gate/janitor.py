@@ -2,7 +2,7 @@
 
 Run as a file: `python janitor.py FOLDER REPOSITORY`. Each line on stdin is the number of a process group that has
 begun, or with a minus one that has ended. When stdin ends, by the gate's word or its death, the groups that are left
-are killed, the folder is removed, and the worktrees in it are taken off the repository's list.
+are killed, the folder is removed, and its worktrees, no others, are taken off the repository's list.
 """
 
 from __future__ import annotations
@@ -30,14 +30,31 @@ def main() -> None:
             os.killpg(group, signal.SIGKILL)
     _remove(folder)
     if repository:
-        # The folders are gone, so this forgets exactly their entries.
-        subprocess.run(["git", "-C", repository, "worktree", "prune"], check=False, capture_output=True)  # noqa: S607
+        _forget_worktrees(folder, Path(repository))
+
+
+def _forget_worktrees(folder: Path, repository: Path) -> None:
+    """Not by `git worktree prune`: it forgets those of others too whose folder is away for a moment."""
+    command = ["git", "-C", str(repository), "rev-parse", "--git-common-dir"]
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+    entries = repository / found.stdout.strip() / "worktrees"
+    for file in entries.glob("*/gitdir"):
+        with suppress(OSError):
+            # An absolute path, or since git 2.48 one relative to the entry.
+            if (file.parent / file.read_text(encoding="utf-8").strip()).resolve().is_relative_to(folder):
+                shutil.rmtree(file.parent, ignore_errors=True)
+    with suppress(OSError):
+        entries.rmdir()  # as git does with an empty one
 
 
 def _remove(folder: Path) -> None:
     # A killed process may take a moment to die, and write on until then.
     for _ in range(50):
         shutil.rmtree(folder, ignore_errors=True)
+        for path in [folder, *folder.rglob("*")]:
+            if path.is_dir() and not path.is_symlink():
+                with suppress(OSError):
+                    path.chmod(0o700)  # what a test made read-only
         if not folder.exists():
             return
         time.sleep(0.1)

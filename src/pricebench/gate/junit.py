@@ -28,6 +28,9 @@ def write_junit(report: Report, path: Path, line_of: dict[str, str]) -> None:
     for number, sentence in enumerate(report.structure, 1):
         case = ET.SubElement(suite, "testcase", classname="structure", name=f"structure {number}")
         ET.SubElement(case, "failure", type="structure", message=_text(sentence))
+    for number, sentence in enumerate(report.unchecked, 1):
+        case = ET.SubElement(suite, "testcase", classname="structure", name=f"unchecked structure {number}")
+        ET.SubElement(case, "error", type="unchecked", message=_text(sentence))
     control = ET.SubElement(suite, "testcase", classname="gate", name="the planted slowdown is seen")
     if report.is_blind:
         ET.SubElement(control, "error", type="blind", message="the gate is blind")
@@ -45,7 +48,7 @@ def _add(suite: ET.Element, finding: Finding, line: str) -> None:
     case = ET.SubElement(suite, "testcase", classname=_text(file), name=_text(name or file))
     if finding.head is not None:
         case.set("time", f"{finding.head:.9f}")
-    if finding.is_regression or finding.verdict in (Verdict.WRONG, Verdict.GONE):
+    if finding.blocks_merge:
         ET.SubElement(case, "failure", type=str(finding.verdict), message=_text(line))
     elif finding.verdict is Verdict.UNDECIDED:
         ET.SubElement(case, "skipped", message=_text(line))

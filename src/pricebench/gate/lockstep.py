@@ -7,10 +7,11 @@ It talks in JSON lines over a socket whose descriptor stands in the environment,
 
     worker                                         driver
     {"collected": [...], "machine": {...}}         {"run": [ids, in order]}
-    {"reached": id, "rounds": null or n}           {"do": "calibrate", "cores": [n]}
+    {"reached": id, "rounds": null or n, ...}      {"do": "calibrate", "cores": [n]}
     {"seconds": per call}                          {"do": "slice", "calls": n, "spin": seconds per call}
     {"seconds": of the slice, "waited": ...}       ... {"do": "finish"}
-    {"ended": id, "outcome": ..., "reason": ...}   after each test, whether it reached its benchmark or not
+    {"ended": id, "outcome": ..., "reason": ...}   after each test, whether it reached its benchmark or not; instead of
+                                                   any answer when the test raised
     {"finished": status, "modules": {...}}         nothing: the process ends
 """
 
@@ -170,18 +171,10 @@ class LockstepFixture(BenchmarkFixture):
 
         def run(calls: int, spin: float) -> float:
             repeat = itertools.repeat(None, calls)
-            clock = time.perf_counter
-            if not spin:
-                start = timer()
-                for _ in repeat:
-                    function_to_benchmark(*args, **kwargs)
-                return float(timer() - start)
             start = timer()
             for _ in repeat:
                 function_to_benchmark(*args, **kwargs)
-                until = clock() + spin
-                while clock() < until:
-                    pass
+            _spin(spin * calls)
             return float(timer() - start)
 
         def warm_up(calls: int) -> None:
@@ -194,7 +187,7 @@ class LockstepFixture(BenchmarkFixture):
                 calls = max(calls + 1, min(calls * 10, int(calls * 1.3 * _MIN_CALIBRATION / max(seconds, 1e-9))))
             return seconds / calls
 
-        self._serve(None, calibrate, warm_up, run)
+        self._serve(calibrate, warm_up, run)
         # As pytest-benchmark does: the result is that of a call of its own.
         return function_to_benchmark(*args, **kwargs)
 
@@ -228,10 +221,7 @@ class LockstepFixture(BenchmarkFixture):
             start = timer()
             for _ in itertools.repeat(None, iterations):
                 result = target(*given, **named)
-                if spin:
-                    until = time.perf_counter() + spin
-                    while time.perf_counter() < until:
-                        pass
+            _spin(spin * iterations)
             seconds = float(timer() - start)
             if teardown is not None:
                 teardown(*given, **named)
@@ -243,24 +233,25 @@ class LockstepFixture(BenchmarkFixture):
         def calibrate() -> float:
             return sum(one_round(0.0) for _ in range(warmup_rounds)) / max(1, warmup_rounds * iterations)
 
-        self._serve(rounds, calibrate, lambda _: None, run)
-        if result is None:
-            # Not gated, so not measured either; the test's own assertions want a result.
-            one_round(0.0)
+        self._serve(calibrate, lambda _: None, run, rounds=rounds, iterations=iterations)
         return result
 
     def _serve(
         self,
-        rounds: int | None,
         calibrate: Callable[[], float],
         warm_up: Callable[[int], None],
         run: Callable[[int, float], float],
+        *,
+        rounds: int | None = None,
+        iterations: int = 1,
     ) -> None:
         """Do what the driver says until it says finish."""
         tracer, profiler, was_collecting = sys.gettrace(), sys.getprofile(), gc.isenabled()
         free = _allowed_cores()
+        # Assertions on `benchmark.stats` are the suite's own affair, and it must be there for them.
+        make_stats: Any = self._make_stats
         stats: Any = None
-        self.line.say(reached=self.fullname, rounds=rounds)
+        self.line.say(reached=self.fullname, rounds=rounds, iterations=iterations)
         sys.settrace(None)
         sys.setprofile(None)
         gc.collect()
@@ -269,23 +260,33 @@ class LockstepFixture(BenchmarkFixture):
             while (request := self.line.hear())["do"] != "finish":
                 if request["do"] == "calibrate":
                     _stay_on(request["cores"])
-                    self.line.say(seconds=calibrate())
+                    if seconds := calibrate():
+                        make_stats(1).update(seconds)
+                    self.line.say(seconds=seconds)
                     continue
                 warm_up(request["calls"])
-                waited = _waited()
+                waited, used = _waited(), time.process_time()
                 seconds = run(request["calls"], request["spin"])
-                waited = _waited() - waited
-                # Assertions on `benchmark.stats` are the suite's own affair, and it must be there for them.
-                make_stats: Any = self._make_stats
+                waited, used = _waited() - waited, time.process_time() - used
                 stats = stats or make_stats(request["calls"])
                 stats.update(seconds)
-                self.line.say(seconds=seconds, waited=max(0.0, waited))
+                self.line.say(seconds=seconds, waited=max(0.0, waited), used=used)
+            if self.stats is None:
+                # Another arm failed, so nothing was measured; the test's own assertions want stats and a result.
+                make_stats(1).update(run(1, 0.0))
         finally:
             _stay_on(free)
             if was_collecting:
                 gc.enable()
             sys.setprofile(profiler)
             sys.settrace(tracer)
+
+
+def _spin(seconds: float) -> None:
+    """A slowdown of this length, all at once: asking the clock in every call would slow short calls by more."""
+    until = time.perf_counter() + seconds
+    while seconds and time.perf_counter() < until:
+        pass
 
 
 def _waited() -> float:

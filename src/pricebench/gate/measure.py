@@ -6,8 +6,9 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pricebench.gate.processes import Worker
+from pricebench.gate.processes import EndedError, Worker
 from pricebench.gate.records import Arm, Block, Company
 from pricebench.load import busy_seconds
 from pricebench.units import Second
@@ -91,25 +92,29 @@ def measure_block(
     for pair in pairs:
         present = {arm: worker for arm, worker in workers.items() if arm is not Arm.CONTROL or pair == control}
         failed: dict[Arm, str] = {}
-        rounds: list[int] = []
+        limits: list[_Limit] = []
         reached = {}
         for arm, worker in present.items():
             message = worker.hear()
             if "reached" in message:
                 reached[arm] = worker
-                rounds += [message["rounds"]] if message["rounds"] else []
+                if message["rounds"]:
+                    limits.append(_Limit(rounds=message["rounds"], iterations=message["iterations"]))
             else:
-                failed[arm] = f"{message['outcome']}: {message['reason']}"
+                failed[arm] = _ended(worker, message)
         if not failed:
-            measured[pair.head] = _measure(
-                reached, chance, cores, min(rounds, default=None), estimates[pair.base], experiment
-            )
+            limit = min(limits, key=lambda limit: limit.rounds, default=None)
+            try:
+                measured[pair.head] = _measure(reached, chance, cores, limit, estimates[pair.base], experiment)
+            except EndedError as ended:
+                failed[ended.arm] = str(ended)
+                del reached[ended.arm]
         for worker in reached.values():
             worker.say(do="finish")
         for arm, worker in reached.items():
             message = worker.hear()
-            if message["outcome"] != "passed":
-                failed[arm] = f"{message['outcome']}: {message['reason']}"
+            if message.get("outcome") != "passed":
+                failed[arm] = _ended(worker, message)
         if failed:
             failures[pair.head] = failed
     return Block(
@@ -122,11 +127,26 @@ def measure_block(
     )
 
 
+def _ended(worker: Worker, message: Mapping[str, Any]) -> str:
+    """How a test ended that was not measured to its end."""
+    if "ended" not in message:
+        raise worker.left_early()
+    return f"{message['outcome']}: {message['reason']}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """What a benchmark allows that says so itself."""
+
+    rounds: int
+    iterations: int
+
+
 def _measure(
     workers: Mapping[Arm, Worker],
     chance: random.Random,
     cores: Sequence[int],
-    most_rounds: int | None,
+    limit: _Limit | None,
     rehearsed: Second,
     experiment: Experiment,
 ) -> _Slices:
@@ -134,13 +154,13 @@ def _measure(
     arms = list(workers)
     estimates = {}
     for arm in chance.sample(arms, len(arms)):
-        workers[arm].say(do="calibrate", cores=list(cores))
-        estimates[arm] = float(workers[arm].hear()["seconds"])
+        estimates[arm] = float(workers[arm].ask(do="calibrate", cores=list(cores))["seconds"])
     # The slowest arm's: its slices are not longer than planned.
     estimate = max(estimates.values())
-    if most_rounds is not None:
-        num_rounds = min(_ROUNDS, most_rounds)
-        num_calls = most_rounds // num_rounds
+    if limit is not None:
+        num_rounds = min(_ROUNDS, limit.rounds)
+        fitting = int(_MOST / max(rehearsed * limit.iterations * num_rounds, 1e-9))
+        num_calls = max(1, min(limit.rounds // num_rounds, fitting))
     else:
         num_calls = max(1, round(_SLICE / max(estimate, 1e-9)))
         num_rounds = min(_ROUNDS, max(2, int(_MOST / max(estimate * num_calls, 1e-9)) // 2 * 2))
@@ -148,7 +168,7 @@ def _measure(
     spins = dict.fromkeys(arms, 0.0)
     for arm in experiment.planted.keys() & spins.keys():
         # What a call takes has to be known well here. A benchmark with limited rounds has none to spare for that.
-        spins[arm] = experiment.planted[arm] * (rehearsed if most_rounds is not None else watched[arm].rehearse())
+        spins[arm] = experiment.planted[arm] * (rehearsed if limit is not None else watched[arm].rehearse())
     order: list[Arm] = []
     for number in range(num_rounds):
         # Every random order is followed by its reverse: what drifts evenly cancels.
@@ -170,19 +190,18 @@ class _Watched:
         self._worker = worker
         self._num_calls = num_calls
         self.seconds: list[Second] = []
-        self._waited = self._wall = self._busy = 0.0
+        self._waited = self._wall = self._busy = self._used = 0.0
         self._is_told = True
 
     def rehearse(self) -> Second:
         """Seconds per call of a slice that is not counted."""
-        self._worker.say(do="slice", calls=self._num_calls, spin=0.0)
-        return float(self._worker.hear()["seconds"]) / self._num_calls
+        answer = self._worker.ask(do="slice", calls=self._num_calls, spin=0.0)
+        return float(answer["seconds"]) / self._num_calls
 
     def slice(self, spin: Second) -> None:
         """Measure one."""
         started, busy = time.monotonic(), busy_seconds()
-        self._worker.say(do="slice", calls=self._num_calls, spin=spin)
-        answer = self._worker.hear()
+        answer = self._worker.ask(do="slice", calls=self._num_calls, spin=spin)
         busy_after = busy_seconds()
         self._wall += time.monotonic() - started
         if busy is None or busy_after is None:
@@ -190,10 +209,12 @@ class _Watched:
         else:
             self._busy += busy_after - busy
         self._waited += float(answer["waited"])
+        self._used += float(answer["used"])
         self.seconds.append(float(answer["seconds"]) / self._num_calls)
 
     def company(self) -> Company | None:
         """None where the system does not tell. Ticks of 10 ms: good over many slices, not in one."""
         if not self._is_told or not self._wall:
             return None
-        return Company(waited=self._waited / self._wall, others=max(0.0, self._busy / self._wall - 1.0))
+        others = (self._busy - self._used) / self._wall
+        return Company(waited=self._waited / self._wall, others=max(0.0, others))

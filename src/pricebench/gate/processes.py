@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pricebench.gate import forkserver, lockstep
+from pricebench.gate.environment import worker_environment
 from pricebench.gate.records import Arm, GateError
 from pricebench.gate.workspace import Workspace
 from pricebench.units import Second
@@ -24,33 +25,26 @@ from pricebench.units import Second
 _TIME_LIMIT: Second = 600.0  # a fixture may train a model
 _END_LIMIT: Second = 10.0
 _PLUGIN = "pricebench_gate_lockstep"
-# What a user's shell may hold that would change what is run, or how.
-_UNSET = (
-    "COVERAGE_PROCESS_START",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_WORK_TREE",
-    "PYTEST_ADDOPTS",
-    "PYTEST_CURRENT_TEST",
-    "PYTEST_PLUGINS",
-    "PYTHONPATH",
-    "TORCH_COMPILE_JOB_ID",
-    "TORCH_LOGS",
-    "TORCH_TRACE",
-)
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 
 
 class WorkerError(GateError):
     """A worker died, or did not answer in time."""
+
+
+class EndedError(Exception):
+    """A test raised while its benchmark was asked for something.
+
+    Attributes:
+        arm: Whose.
+        outcome: pytest's word for how it ended.
+        reason: What it said.
+    """
+
+    def __init__(self, arm: Arm, outcome: str, reason: str) -> None:
+        super().__init__(f"{outcome}: {reason}")
+        self.arm = arm
+        self.outcome = outcome
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +108,25 @@ class Worker:
         """Send a request; whoever waits for the answer learns if nobody is there."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self._connection.sendall(json.dumps(request).encode() + b"\n")
+
+    def ask(self, **request: object) -> dict[str, Any]:
+        """The answer of a benchmark that was reached.
+
+        Raises:
+            EndedError: The test raised instead of answering; it is over.
+            WorkerError: As `hear`.
+        """
+        self.say(**request)
+        answer = self.hear()
+        if "ended" in answer:
+            raise EndedError(self.side.arm, answer["outcome"], answer["reason"])
+        if "finished" in answer:
+            raise self.left_early()
+        return answer
+
+    def left_early(self) -> WorkerError:
+        """What to raise where pytest finished and tests were left."""
+        return WorkerError(f"pytest on {self.side.arm} ended before all its tests had run. Leave out what ends it: -k.")
 
     def hear(self, limit: Second = _TIME_LIMIT) -> dict[str, Any]:
         """The next message.
@@ -202,7 +215,8 @@ class Starter:
                 }
             )
         plan = folder / f"plan-{'-'.join(side.arm for side in sides)}-{seed}.json"
-        arguments = ["-p", _PLUGIN, "--color=no", *(["-k", crew.select] if crew.select else [])]
+        # A suite's own -x would end it at the first failure, and what comes then would seem to be gone.
+        arguments = ["-p", _PLUGIN, "--color=no", "--maxfail=0", *(["-k", crew.select] if crew.select else [])]
         plan.write_text(
             json.dumps(
                 {
@@ -353,20 +367,6 @@ def _folders(folder: Path, side: Side) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / f"inductor-{tree}"),
         "TRITON_CACHE_DIR": str(folder / f"triton-{tree}"),
-    }
-
-
-def worker_environment(threads: int, seed: int) -> dict[str, str]:
-    """The user's environment without what would change the measurement, with what makes processes alike."""
-    kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
-    return {
-        **kept,
-        **dict.fromkeys(_THREADS, str(threads)),
-        # Compiling in processes of its own would start them in every worker.
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        # Of 2 MiB pages there are few, so which of them a process gets matters less: docs/log.md has the figures.
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-        "PYTHONHASHSEED": str(seed),
     }
 
 

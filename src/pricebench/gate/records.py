@@ -50,7 +50,7 @@ class Block:
         calls: By benchmark, per slice, the same for all arms.
         company: By benchmark and arm, where the system tells.
         failures: By benchmark and arm why it was not measured.
-        wall: Seconds that the block took, processes included.
+        wall: Seconds from its processes' start, their shared imports done, to the end of its last benchmark.
         others: Cores that other programs used meanwhile, and the hypervisor withheld; None where the system does
             not tell.
     """

@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Self
 
-from pricebench.gate.processes import Crew, Side, Worker, started
+from pricebench.gate.installed import copies
+from pricebench.gate.processes import Crew, EndedError, Side, Worker, WorkerError, started
 from pricebench.gate.records import GateError
 from pricebench.units import Second
 
@@ -69,22 +70,26 @@ def _lead(crew: Crew, worker: Worker) -> Rehearsal:
     while "finished" not in (message := worker.hear()):
         if "reached" in message:
             name = message["reached"]
-            worker.say(do="calibrate", cores=[])
-            seconds = float(worker.hear()["seconds"])
-            if message["rounds"] and not seconds:
-                worker.say(do="slice", calls=1, spin=0.0)
-                seconds = float(worker.hear()["seconds"])
-            estimates[name] = seconds
             if message["rounds"]:
                 rounds[name] = message["rounds"]
-            worker.say(do="finish")
+            try:
+                estimates[name] = _estimate(worker, is_limited=bool(message["rounds"]))
+            except EndedError as ended:
+                (skipped if ended.outcome == "skipped" else failed)[name] = ended.reason
+            else:
+                worker.say(do="finish")
         elif message["outcome"] == "skipped":
             skipped[message["ended"]] = message["reason"]
         elif message["outcome"] == "failed":
             failed[message["ended"]] = message["reason"]
         elif message["ended"] not in estimates:
             failed[message["ended"]] = "it has the fixture `benchmark` and never called it"
-    for name in failed:
+    if lost := set(first["collected"]) - estimates.keys() - failed.keys() - skipped.keys():
+        raise WorkerError(
+            f"pytest on {worker.side.arm} ended before {len(lost)} of its tests had run, {min(lost)} for one. "
+            "Leave out what ends it: -k."
+        )
+    for name in failed.keys() | skipped.keys():
         estimates.pop(name, None)
     _refuse_foreign_code(crew, worker, message["modules"])
     return Rehearsal(
@@ -97,8 +102,17 @@ def _lead(crew: Crew, worker: Worker) -> Rehearsal:
     )
 
 
+def _estimate(worker: Worker, *, is_limited: bool) -> Second:
+    """Seconds per call."""
+    seconds = float(worker.ask(do="calibrate", cores=[])["seconds"])
+    if is_limited and not seconds:
+        # Without rounds for warming up: one of those that count.
+        seconds = float(worker.ask(do="slice", calls=1, spin=0.0)["seconds"])
+    return seconds
+
+
 def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str]) -> None:
-    """Code of the original checkout in a run on another tree: both sides would measure the same code."""
+    """Code of the original checkout, or of a copy of the project: both sides would measure the same code."""
     environment = worker.side.python.parent.parent
     foreign = [
         f"{name} ({file})"
@@ -109,6 +123,11 @@ def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str])
         raise GateError(
             f"pytest on {worker.side.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
             "Put the package below src/ or beside pyproject.toml, or install it editable."
+        )
+    for name, file in (copies(modules, crew.root) | copies(modules, worker.side.tree)).items():
+        raise GateError(
+            f"pytest on {worker.side.arm} imported {name} from where the project is installed ({file}), not from its "
+            "tree: both sides would run the same code. Install it editable."
         )
 
 

@@ -36,7 +36,7 @@ class Finding:
         detectable: The slowdown that this run would have called slower nine times of ten, or None.
         null: The change between two copies of base, which is noise, or None.
         is_single: Its rounds=1 makes it one event a process.
-        accepted: Why a reviewed line lets its slowdown pass, or empty.
+        accepted: Why a reviewed line lets its slowdown or its absence pass, or empty.
         note: What must be said beside it, or empty.
     """
 
@@ -60,6 +60,16 @@ class Finding:
     def is_regression(self) -> bool:
         """It is slower, and nobody accepted that."""
         return self.verdict is Verdict.SLOWER and not self.accepted
+
+    @property
+    def is_broken(self) -> bool:
+        """It does not work any more, or is not there, and nobody accepted that."""
+        return self.verdict in (Verdict.WRONG, Verdict.GONE) and not self.accepted
+
+    @property
+    def blocks_merge(self) -> bool:
+        """Head must not be merged because of it."""
+        return self.is_regression or self.is_broken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +104,7 @@ class Report:
         findings: In the suite's order.
         control: The planted slowdown; None where nothing was measured.
         structure: Sentences about facts that differ from the committed ones.
+        unchecked: Why committed facts could not be held against what is here.
         was_structure_checked: False where a project keeps no such facts.
         warnings: What disturbed the run, and reviewed lines that count no more.
         blocks: Raw.
@@ -110,6 +121,7 @@ class Report:
     findings: tuple[Finding, ...]
     control: Control | None
     structure: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     was_structure_checked: bool = False
     warnings: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
@@ -133,7 +145,7 @@ class Report:
     @property
     def exit_code(self) -> ExitCode:
         """See the function."""
-        return exit_code(self.findings, self.control, self.structure)
+        return exit_code(self.findings, self.control, self.structure, self.unchecked)
 
     @property
     def sentence(self) -> str:
@@ -142,7 +154,7 @@ class Report:
             _counted(self.regressions, "slower"),
             _counted(self.with_verdict(Verdict.WRONG), "with a wrong answer"),
         ]
-        found += [_counted(self.with_verdict(Verdict.GONE), "gone")]
+        found += [_counted([finding for finding in self.with_verdict(Verdict.GONE) if finding.is_broken], "gone")]
         if self.structure:
             found.append(f"structure changed in {len(self.structure)} place{'s' if len(self.structure) > 1 else ''}")
         told = "; ".join(filter(None, found))
@@ -150,6 +162,8 @@ class Report:
             return f"Do not merge: {told}."
         if self.is_blind:
             return self._blindness()
+        if self.unchecked:
+            return f"The gate is blind: the structure could not be checked; {self.unchecked[0]}."
         undecided = self.with_verdict(Verdict.UNDECIDED)
         measured = [finding for finding in self.findings if finding.num_blocks]
         if undecided:
@@ -161,7 +175,7 @@ class Report:
         bound = max(
             (finding.high for finding in measured if finding.high is not None and not finding.accepted), default=0
         )
-        accepted = [finding for finding in self.findings if finding.accepted]
+        accepted = [finding for finding in measured if finding.accepted]
         extra = f", {len(accepted)} slower as accepted" if accepted else ""
         return (
             f"This may be merged: {_plural(len(measured), 'benchmark')} compared{extra}, none can be more than "
@@ -220,10 +234,12 @@ class Report:
                 **{
                     **record,
                     "findings": tuple(
-                        Finding(**{**finding, "verdict": Verdict(finding["verdict"])}) for finding in record["findings"]
+                        Finding(**{**_with_numbers(finding), "verdict": Verdict(finding["verdict"])})
+                        for finding in record["findings"]
                     ),
-                    "control": control and Control(**control),
+                    "control": control and Control(**_with_numbers(control)),
                     "structure": tuple(map(str, record["structure"])),
+                    "unchecked": tuple(map(str, record.get("unchecked", ()))),
                     "warnings": tuple(map(str, record["warnings"])),
                     "blocks": tuple(map(Block.from_json, record["blocks"])),
                 }
@@ -232,14 +248,19 @@ class Report:
             raise GateError(f"{path}: a gate report with a wrong field: {error}. Make a new one.") from error
 
 
-def exit_code(findings: Sequence[Finding], control: Control | None, structure: Sequence[str] = ()) -> ExitCode:
+def exit_code(
+    findings: Sequence[Finding],
+    control: Control | None,
+    structure: Sequence[str] = (),
+    unchecked: Sequence[str] = (),
+) -> ExitCode:
     """What was found for certain comes first; then whether anything could have been seen; then what is left open."""
     verdicts = {finding.verdict for finding in findings}
     if any(finding.is_regression for finding in findings):
         return ExitCode.REGRESSION
-    if structure or verdicts & {Verdict.WRONG, Verdict.GONE}:
+    if structure or any(finding.is_broken for finding in findings):
         return ExitCode.BROKEN
-    if control is None or not control.is_seen:
+    if unchecked or control is None or not control.is_seen:
         return ExitCode.BAD_INPUT
     return ExitCode.INCONCLUSIVE if Verdict.UNDECIDED in verdicts else ExitCode.FINE
 
@@ -264,6 +285,20 @@ def _counted(findings: Sequence[Finding], what: str) -> str:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+_TEXTS = frozenset({"benchmark", "verdict", "accepted", "note"})
+
+
+def _with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a finding or control; ValueError or TypeError where a number is something else."""
+    for name, value in record.items():
+        if name in _TEXTS:
+            if not isinstance(value, str):
+                raise TypeError(f"{name} is {value!r}, expected a text")
+        elif value is not None and not isinstance(value, int | float):
+            raise TypeError(f"{name} is {value!r}, expected a number")
+    return dict(record)
 
 
 def _finite(value: Any) -> Any:

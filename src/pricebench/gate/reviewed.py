@@ -1,4 +1,4 @@
-"""What reviewers decide, each a diff that somebody read: the structure, accepted slowdowns, renamed benchmarks."""
+"""What reviewers decide, each a diff that somebody read: the structure, accepted slowdowns, benchmarks that went."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import fnmatch
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,8 @@ from pricebench.gate.records import GateError
 
 _SLOWDOWN_KEYS = ("benchmark", "commit", "at_most", "reason", "until")
 _RENAMED_KEYS = ("base", "head", "reason")
+_REMOVED_KEYS = ("benchmark", "reason")
+_TABLES = ("slowdown", "renamed", "removed")
 _MISSING = "nothing"
 
 
@@ -50,10 +52,12 @@ class Accepted:
     Attributes:
         slowdowns: Lines that let slower commits pass.
         renamed: Ids of base's suite to those of head's.
+        removed: By id why head does not have it any more.
     """
 
     slowdowns: tuple[Slowdown, ...] = ()
-    renamed: Mapping[str, str] = ()  # type: ignore[assignment]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -63,20 +67,26 @@ class Accepted:
             GateError: A line is not what it should be.
         """
         if not path.is_file():
-            return cls(renamed={})
+            return cls()
         try:
             tables = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise GateError(f"{path.name} cannot be read: {error}. Mend it.") from error
         for name in tables:
-            if name not in ("slowdown", "renamed"):
-                raise GateError(f"{path.name}: {unknown_name('table', name, ('slowdown', 'renamed'))}")
+            if name not in _TABLES:
+                raise GateError(f"{path.name}: {unknown_name('table', name, _TABLES)}")
+            if not isinstance(tables[name], list):
+                raise GateError(f"{path.name}: [{name}] is one table, expected [[{name}]]. Mend it.")
         slowdowns = [_slowdown(path.name, number, entry) for number, entry in enumerate(tables.get("slowdown", []), 1)]
         renamed = {}
         for number, entry in enumerate(tables.get("renamed", []), 1):
             _check_keys(path.name, f"renamed {number}", entry, _RENAMED_KEYS)
             renamed[entry["base"]] = entry["head"]
-        return cls(slowdowns=tuple(slowdowns), renamed=renamed)
+        removed = {}
+        for number, entry in enumerate(tables.get("removed", []), 1):
+            _check_keys(path.name, f"removed {number}", entry, _REMOVED_KEYS)
+            removed[entry["benchmark"]] = entry["reason"]
+        return cls(slowdowns=tuple(slowdowns), renamed=renamed, removed=removed)
 
     def of(
         self, benchmark: str, change: float, *, today: date, is_between: Callable[[str], bool]
@@ -157,23 +167,45 @@ def save_structure(path: Path, facts: Mapping[str, Any]) -> None:
         file.write(json.dumps(facts, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
+def unchecked(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Why the facts cannot all be held against the committed ones: another torch, a mode that cannot run here."""
+    before, after = committed.get("torch"), found.get("torch")
+    told = []
+    if before != after:
+        told.append(
+            f"committed for torch {before}, this is {after}: measure with the first, or have the diff of "
+            "`pricebench gate --update-structure` reviewed"
+        )
+    missing = {case: facts["missing"] for case, facts in found["cases"].items() if "missing" in facts}
+    reasons = dict.fromkeys(missing.values())
+    return told + [f"{', '.join(case for case in missing if missing[case] == reason)}: {reason}" for reason in reasons]
+
+
 def differences(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """A sentence per fact that changed, each with what was committed and what was found."""
+    """A sentence per fact that changed, each with what was committed and what was found.
+
+    On another torch only wrong answers count: the rest may be torch's doing, and `unchecked` says so.
+    """
+    is_same_torch = committed.get("torch") == found.get("torch")
     told = [
         f"{name}: {committed.get(name)} committed, {found.get(name)} found"
-        for name in ("schema", "torch", "workload", "parameters", "flop")
+        for name in ("schema", "workload", "parameters", "flop")
         if committed.get(name) != found.get(name)
     ]
     for case in dict.fromkeys([*committed["cases"], *found["cases"]]):
         before, after = committed["cases"].get(case), found["cases"].get(case)
+        if after is not None and "missing" in after:
+            continue
+        if after is not None and after.get("equals_eager") is False:
+            told.append(f"{case}: wrong answer, the output is not that of eager in float64")
+        if not is_same_torch:
+            continue
         if before is None or after is None:
-            told.append(f"{case}: {'new' if before is None else 'gone, or its mode cannot run here'}")
+            told.append(f"{case}: {'new' if before is None else 'gone'}")
             continue
         if "fails" in after and "fails" not in before:
             told.append(f"{case}: fails now, {after['fails']}")
             continue
-        if after.get("equals_eager") is False:
-            told.append(f"{case}: wrong answer, the output is not that of eager in float64")
         for name in dict.fromkeys([*before, *after]):
             if name == "equals_eager":
                 continue

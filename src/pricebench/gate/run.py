@@ -16,11 +16,12 @@ from typing import Any
 
 from pricebench.gate import trees
 from pricebench.gate.driver import Prepared, Request, prepare
+from pricebench.gate.environment import worker_environment
 from pricebench.gate.judge import LOOKS, Verdict
-from pricebench.gate.processes import import_paths, worker_environment
+from pricebench.gate.processes import import_paths
 from pricebench.gate.records import Block, GateError, machine_digest
 from pricebench.gate.report import Finding, Report
-from pricebench.gate.reviewed import differences, load_structure
+from pricebench.gate.reviewed import differences, load_structure, unchecked
 from pricebench.gate.settings import Settings
 from pricebench.gate.trial import Progress, Trial
 from pricebench.gate.workspace import Workspace
@@ -64,7 +65,7 @@ def run_gate(
 
         try:
             prepared = prepare(request, workspace, say=say, after_rehearsal=begin_structure)
-            told = _structure_sentences(structure, settings.structure, prepared) if structure else []
+            told, reasons = _structure_sentences(structure, settings.structure, prepared) if structure else ([], [])
         finally:
             # Not waited for: leaving the workspace ends what still runs.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -93,6 +94,7 @@ def run_gate(
         findings=tuple(findings),
         control=trial.control(),
         structure=tuple(told),
+        unchecked=tuple(reasons),
         was_structure_checked=structure is not None,
         warnings=(*warnings, *_disturbances(trial.blocks), *_remarks(prepared)),
         blocks=tuple(trial.blocks),
@@ -114,35 +116,30 @@ def find_structure(workspace: Workspace, tree: Path, workload: str) -> dict[str,
         "TORCHINDUCTOR_CACHE_DIR": str(workspace.folder / "inductor-head"),
         "TMPDIR": str(folder),
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pricebench.gate.structure", "--workload", workload],
-        cwd=tree,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    workspace.will_end(process)
+    command = [sys.executable, "-m", "pricebench.gate.structure", "--workload", workload]
     try:
-        output, errors = process.communicate(timeout=_STRUCTURE_LIMIT)
+        ended = workspace.run(command, folder=tree, environment=environment, limit=_STRUCTURE_LIMIT)
     except subprocess.TimeoutExpired:
-        raise GateError(f"the structure of {workload} was not found within {_STRUCTURE_LIMIT:.0f} s.") from None
-    workspace.has_ended(process)
-    if process.returncode:
-        last = [line.strip() for line in errors.splitlines() if line.strip()][-1:] or ["no reason given"]
+        raise GateError(
+            f"the structure of {workload} was not found within {_STRUCTURE_LIMIT:.0f} s. Make its workload smaller."
+        ) from None
+    if ended.returncode:
+        last = [line.strip() for line in ended.stderr.splitlines() if line.strip()][-1:] or ["no reason given"]
         raise GateError(f"the structure of {workload} could not be found: {last[0]}. Mend that, or unset `structure`.")
-    found: dict[str, Any] = json.loads(output)
+    found: dict[str, Any] = json.loads(ended.stdout)
     return found
 
 
-def _structure_sentences(structure: Future[dict[str, Any]], name: str, prepared: Prepared) -> list[str]:
+def _structure_sentences(
+    structure: Future[dict[str, Any]], name: str, prepared: Prepared
+) -> tuple[list[str], list[str]]:
+    """What differs from the committed facts, and why some could not be compared."""
     found = structure.result()
     # Head's own file: the diff that changed it is what a reviewer sees.
     committed = load_structure(prepared.head.folder / name)
     if committed is None:
-        return [f"{name} is missing. Make it and have it reviewed: pricebench gate --update-structure"]
-    return differences(committed, found)
+        return [f"{name} is missing. Make it and have it reviewed: pricebench gate --update-structure"], []
+    return differences(committed, found), unchecked(committed, found)
 
 
 def _accept(findings: Sequence[Finding], prepared: Prepared, today: date) -> tuple[list[Finding], list[str]]:
@@ -163,6 +160,9 @@ def _accept(findings: Sequence[Finding], prepared: Prepared, today: date) -> tup
                 why = f"accepted up to {line.at_most:.0%} until {line.until}: {line.reason}"
                 found.append(replace(finding, accepted=why))
                 continue
+        if finding.verdict is Verdict.GONE and finding.benchmark in prepared.accepted.removed:
+            found.append(replace(finding, accepted=prepared.accepted.removed[finding.benchmark]))
+            continue
         found.append(finding)
     return found, told
 
@@ -177,9 +177,11 @@ def _disturbances(blocks: Sequence[Block]) -> list[str]:
 
 def _remarks(prepared: Prepared) -> list[str]:
     told = []
+    if (prepared.head.folder / ".gitmodules").is_file():
+        told.append("submodules are not checked out for base and head: what needs them fails or is skipped")
     skipped = [name for name in prepared.on_head.skipped if name not in prepared.on_base.estimates]
     if skipped:
-        told.append(f"skipped on both sides, so not compared: {len(skipped)} ({prepared.on_head.skipped[skipped[0]]})")
+        told.append(f"skipped on head, so not compared: {len(skipped)} ({prepared.on_head.skipped[skipped[0]]})")
     if not prepared.modules:
         told.append("each arm imported everything itself: noise is larger, and each block takes longer")
     return told

@@ -56,8 +56,18 @@ class Settings:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise GateError(f"{_FILE} cannot be read: {error}. Mend it.") from error
-        table = found.get("tool", {}).get("pricebench", {}).get("gate", {})
-        return cls(**{name: cls._checked(name, value) for name, value in table.items()})
+        table = found
+        for name in ("tool", "pricebench", "gate"):
+            table = table.get(name, {})
+            if not isinstance(table, dict):
+                raise GateError(f"{_FILE}: [tool.pricebench.gate] is {table!r}, expected a table. Mend it.")
+        settings = cls(**{name: cls._checked(name, value) for name, value in table.items()})
+        if settings.structure and ":" not in settings.workload:
+            raise GateError(
+                f"{_FILE}, [tool.pricebench.gate]: `structure` needs a `workload`, module:function; "
+                f"found {settings.workload!r}. Name one."
+            )
+        return settings
 
     @classmethod
     def _checked(cls, name: str, value: Any) -> Any:

@@ -33,18 +33,22 @@ _TOLERANCE = 1e-4
 
 
 def facts(workload: Workload) -> dict[str, Any]:
-    """What is true of the workload on this version of torch, case by case; a mode that fails says why in its case."""
+    """What is true of the workload on this version of torch, case by case.
+
+    A mode that fails, or that cannot run here, says why in its case.
+    """
     cases: dict[str, Any] = {}
     for shape in ("full", "single"):
         inputs = workload.inputs(workload.shapes[shape])
         for mode in MODES:
-            if not mode.missing():
-                cases[f"inference[{mode.name}-{shape}]"] = _case(lambda: inference_facts(mode, workload.module, inputs))  # noqa: B023 - called at once
+            cases[f"inference[{mode.name}-{shape}]"] = _case(
+                mode,
+                lambda mode: inference_facts(mode, workload.module, inputs),  # noqa: B023 - called at once
+            )
     inputs = workload.inputs(workload.shapes["full"])
     targets = workload.targets(len(inputs))
     for mode in MODES:
-        if not mode.missing():
-            cases[f"training[{mode.name}-full]"] = _case(lambda: training_facts(mode, workload, inputs, targets))  # noqa: B023
+        cases[f"training[{mode.name}-full]"] = _case(mode, lambda mode: training_facts(mode, workload, inputs, targets))
     return {
         "schema": SCHEMA,
         "torch": torch.__version__.partition("+")[0],
@@ -55,10 +59,13 @@ def facts(workload: Workload) -> dict[str, Any]:
     }
 
 
-def _case(find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _case(mode: ExecutionMode, find: Callable[[ExecutionMode], dict[str, Any]]) -> dict[str, Any]:
+    reason = mode.missing()
+    if reason is not None:
+        return {"missing": reason}
     forget()
     try:
-        return find()
+        return find(mode)
     # Whatever a module's own code raises in a mode is the finding.
     except Exception as error:
         first = next(iter(str(error).strip().splitlines()), "")

@@ -6,7 +6,7 @@ from pricebench.gate.judge import Verdict
 from pricebench.gate.report import Finding, Report, short
 from pricebench.units import format_duration
 
-TITLES = ("benchmark", "base -> head", "change", "95 % interval", "slower", "could see", "verdict")
+TITLES = ("benchmark", "base -> head", "change", "95 % interval", "blocks slower", "could see", "verdict")
 WORDS = frozenset({"benchmark", "verdict"})
 
 
@@ -41,11 +41,12 @@ def line(finding: Finding) -> str:
 def sentences(report: Report) -> list[str]:
     """What must be known to read the table, the warnings included."""
     told = []
-    if report.was_structure_checked and not report.structure:
+    if report.was_structure_checked and not (report.structure or report.unchecked):
         told.append("structure: as committed (outputs, graphs, breaks, recompiles, kernels, operators)")
     if not report.was_structure_checked:
         told.append("structure: not checked, this project commits no facts about it")
     told += [f"structure: {sentence}" for sentence in report.structure]
+    told += [f"structure: not checked, {reason}" for reason in report.unchecked]
     if report.control:
         seen = f"{report.control.change:+.1%}" if report.control.change is not None else "nothing"
         word = "seen" if report.control.is_seen else "NOT SEEN"
@@ -57,22 +58,28 @@ def sentences(report: Report) -> list[str]:
         told.append(f"null: two copies of base differ by at most {max(nulls):.1%}")
     told.append(
         f"base {report.base[:10]}, head {report.head[:10]}{' with uncommitted changes' if report.is_dirty else ''}; "
-        f"{len(report.blocks)} blocks of fresh processes on one core, {report.seconds:.0f} s; "
+        f"{len(report.blocks)} blocks of fresh processes on {_cores(report)}, {report.seconds:.0f} s; "
         f"a block is one process a side, times are medians per call"
     )
     told += [f"warning: {warning}" for warning in report.warnings]
     return told
 
 
+def _cores(report: Report) -> str:
+    threads = report.machine.get("threads")
+    return f"{threads} cores" if isinstance(threads, int) and threads > 1 else "one core"
+
+
 def workflow_commands(report: Report) -> list[str]:
     """GitHub's workflow commands: an error per finding that blocks, a warning per one that is undecided."""
     told = []
     for finding in report.findings:
-        if finding.is_regression or finding.verdict in (Verdict.WRONG, Verdict.GONE):
+        if finding.blocks_merge:
             told.append(_command("error", finding.benchmark, line(finding)))
         elif finding.verdict is Verdict.UNDECIDED:
             told.append(_command("warning", finding.benchmark, line(finding)))
     told += [_command("error", "structure", sentence) for sentence in report.structure]
+    told += [_command("error", "structure", f"not checked, {reason}") for reason in report.unchecked]
     if report.is_blind:
         told.append(_command("error", "pricebench gate", "the gate is blind: the planted slowdown was not seen"))
     return told

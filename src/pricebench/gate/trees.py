@@ -10,9 +10,21 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pricebench.gate.environment import tool_environment
 from pricebench.gate.records import GateError
+from pricebench.gate.workspace import Workspace
 
-_DEPENDENCY_FILES = ("uv.lock", "setup.py", "setup.cfg", "requirements.txt", "requirements-dev.txt", ".python-version")
+_DEPENDENCY_FILES = (
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "pylock.toml",
+    "setup.py",
+    "setup.cfg",
+    "requirements.txt",
+    "requirements-dev.txt",
+    ".python-version",
+)
 _DEPENDENCY_TABLES = ("build-system", "dependency-groups")
 _DEPENDENCY_KEYS = ("dependencies", "optional-dependencies", "requires-python")
 
@@ -42,7 +54,10 @@ def repository(folder: Path) -> Path:
         raise GateError("git is not on the PATH, and base is checked out with it. Install git.")
     found = _git(folder, "rev-parse", "--show-toplevel")
     if found.returncode:
-        raise GateError(f"{folder} is in no git repository, and base is a git ref. Run the gate inside a checkout.")
+        raise GateError(
+            f"{folder}: expected a checkout, for base is a git ref; git says: {_last_line(found.stderr)}. "
+            "Run the gate inside of one."
+        )
     return Path(found.stdout.strip())
 
 
@@ -70,40 +85,53 @@ def is_ancestor(root: Path, older: str, newer: str) -> bool:
     return _git(root, "merge-base", "--is-ancestor", older, newer).returncode == 0
 
 
-def check_out(root: Path, commit: str, folder: Path) -> Tree:
-    """A worktree of a commit.
+def check_out(workspace: Workspace, root: Path, commit: str, name: str) -> Tree:
+    """A worktree of a commit, in the workspace.
 
     Raises:
         GateError: git could not make it.
     """
-    made = _git(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
+    folder = workspace.folder / name
+    command = _command(root, "worktree", "add", "--detach", "--quiet", str(folder), commit)
+    made = workspace.run(command, folder=root, environment=tool_environment())
     if made.returncode:
         raise GateError(f"git could not check out {commit[:10]}: {_last_line(made.stderr)}. Mend that and run again.")
     return Tree(folder=folder, commit=commit)
 
 
-def check_out_as_it_is(root: Path, folder: Path) -> Tree:
+def check_out_as_it_is(workspace: Workspace, root: Path, name: str) -> Tree:
     """A worktree with what lies in the checkout now: changes and new files too, ignored ones not.
 
     Raises:
         GateError: git could not make it.
     """
-    head = check_out(root, resolve(root, "HEAD"), folder)
+    head = check_out(workspace, root, resolve(root, "HEAD"), name)
+    folder = head.folder
     listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     committed = _git(folder, "ls-files", "-z")
     present = [name for name in listed.stdout.split("\0") if name]
-    for name in {name for name in committed.stdout.split("\0") if name} - set(present):
-        (folder / name).unlink(missing_ok=True)
-    for name in present:
-        source, target = root / name, folder / name
-        if not source.is_symlink() and not source.exists():
-            target.unlink(missing_ok=True)
-        elif source.is_symlink() or source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
+    files = [path for path in present if _is_file(root, path)]
+    # All that goes first: a file may stand where a folder was, and the other way round.
+    for path in {path for path in committed.stdout.split("\0") if path} - set(files):
+        target = folder / path
+        if target.is_symlink() or target.is_file():
+            target.unlink()
+    for path in files:
+        target = folder / path
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        shutil.copy2(root / path, target, follow_symlinks=False)
     changed = _git(root, "status", "--porcelain").stdout.strip()
     return Tree(folder=folder, commit=head.commit, is_dirty=bool(changed))
+
+
+def _is_file(root: Path, path: str) -> bool:
+    """Whether it is there as git sees it: what lies behind a link to a folder is somewhere else."""
+    file = root / path
+    is_behind_link = any(parent.is_symlink() for parent in file.parents if parent.is_relative_to(root))
+    return not is_behind_link and (file.is_symlink() or file.is_file())
 
 
 def copy(tree: Tree, folder: Path) -> Tree:
@@ -129,10 +157,14 @@ def needs(folder: Path) -> dict[str, str]:
             found[name] = repr(tables.get(name))
         for name in _DEPENDENCY_KEYS:
             found[name] = repr(tables.get("project", {}).get(name))
+        tools = tables.get("tool", {})
+        found["tool.uv"] = repr(tools.get("uv"))
+        for name in ("dependencies", "group"):
+            found[f"tool.poetry.{name}"] = repr(tools.get("poetry", {}).get(name))
     return found
 
 
-def make_environment(tree: Tree) -> Path:
+def make_environment(workspace: Workspace, tree: Tree) -> Path:
     """The Python of an environment of the tree's own, made from its `uv.lock`.
 
     Raises:
@@ -146,14 +178,8 @@ def make_environment(tree: Tree) -> Path:
     uv = shutil.which("uv")
     if uv is None:
         raise GateError("base needs an environment of its own, and uv is not on the PATH. Install it: pip install uv.")
-    made = subprocess.run(
-        [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--python", sys.executable],
-        cwd=tree.folder,
-        env=_without_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--python", sys.executable]
+    made = workspace.run(command, folder=tree.folder, environment=tool_environment())
     python = tree.folder / ".venv" / "bin" / "python"
     if made.returncode or not python.is_file():
         raise GateError(
@@ -163,13 +189,16 @@ def make_environment(tree: Tree) -> Path:
     return python
 
 
-def _without_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")}
+def _command(folder: Path, *arguments: str) -> list[str]:
+    # A hook of the project is for its people's checkouts, not for ours.
+    return ["git", "-c", f"core.hooksPath={os.devnull}", "-C", str(folder), *arguments]
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    command = _command(folder, *arguments)
+    return subprocess.run(
+        command, env=tool_environment(), capture_output=True, text=True, errors="replace", check=False
+    )
 
 
 def _last_line(text: str) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pricebench.gate import janitor
+from pricebench.gate.environment import tool_environment
+from pricebench.units import Second
 
 
 class Workspace:
@@ -23,7 +26,7 @@ class Workspace:
         """Make the folder and start its janitor.
 
         Args:
-            repository: Whose list of worktrees is to be pruned.
+            repository: On whose list the worktrees are that will be made.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="pricebench-gate-")).resolve()
         self._janitor = subprocess.Popen(
@@ -31,8 +34,39 @@ class Workspace:
             stdin=subprocess.PIPE,
             text=True,
             cwd="/",
+            env=tool_environment(),
             start_new_session=True,
         )
+
+    def run(
+        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], limit: Second | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end; if this process dies before, the program does too.
+
+        Args:
+            command: The program and its arguments.
+            folder: Where it runs.
+            environment: All of its variables.
+            limit: Seconds that it may take.
+
+        Raises:
+            subprocess.TimeoutExpired: It took longer; it is killed when the workspace ends.
+        """
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self.will_end(process)
+        output, errors = process.communicate(timeout=limit)
+        self.has_ended(process)
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
     def will_end(self, process: subprocess.Popen[str]) -> None:
         """Have a process, the leader of its group, killed with all its children if it is still there at the end."""

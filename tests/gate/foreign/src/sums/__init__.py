@@ -17,3 +17,6 @@ class Stack:
         while self.items:
             count += self.items.pop()
         return count
+
+    def fold(self):
+        self.items = [total(self.items)]
