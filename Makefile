@@ -12,7 +12,7 @@ compare: ## the main job, compared with the last stored run of this machine
 	uv run pytest benchmarks --benchmark-compare
 
 gate: ## may this checkout be merged into main, by its latency and structure
-	uv run pricebench gate --base main
+	uv run pricebench gate --base "$$(git merge-base main HEAD)"
 
 test: ## the tests
 	uv run pytest

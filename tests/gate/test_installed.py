@@ -30,19 +30,19 @@ def install(folder, name, files, *, url=None):
 def test_a_copy_of_the_project_is_found_by_its_name(tmp_path, project):
     modules = install(tmp_path, "some_sums", ["sums/__init__.py"]) | {"json": json.__file__}
 
-    assert list(copies(modules, project)) == ["sums"]
+    assert list(copies(modules, [project])) == ["sums"]
 
 
 def test_a_copy_of_the_project_is_found_by_where_it_came_from(tmp_path, project):
     modules = install(tmp_path, "other-name", ["sums/__init__.py"], url=project.as_uri())
 
-    assert list(copies(modules, project)) == ["sums"]
+    assert list(copies(modules, [project])) == ["sums"]
 
 
 def test_other_distributions_are_none(tmp_path, project):
     modules = install(tmp_path, "numpy", ["numpy/__init__.py"])
 
-    assert copies(modules, project) == {}
+    assert copies(modules, [project]) == {}
 
 
 def test_a_link_to_the_project_is_none(tmp_path, project):
@@ -50,10 +50,10 @@ def test_a_link_to_the_project_is_none(tmp_path, project):
     modules = install(tmp_path, "some-sums", ["__editable___some_sums_finder.py"])
     modules["sums"] = str(project / "sums" / "__init__.py")
 
-    assert copies(modules, project) == {}
+    assert copies(modules, [project]) == {}
 
 
 def test_a_project_without_a_name_owns_nothing(tmp_path, project):
     (project / "pyproject.toml").unlink()
 
-    assert copies(install(tmp_path, "some-sums", ["sums/__init__.py"]), project) == {}
+    assert copies(install(tmp_path, "some-sums", ["sums/__init__.py"]), [project]) == {}

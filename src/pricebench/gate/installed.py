@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,19 +14,21 @@ from urllib.request import url2pathname
 _FOLDERS = ("site-packages", "dist-packages")
 
 
-def copies(modules: Mapping[str, str], project: Path) -> dict[str, str]:
+def copies(modules: Mapping[str, str], checkouts: Collection[Path]) -> dict[str, str]:
     """Those of the modules, by name, whose file was installed as a part of the project and not as a link to it.
 
     Args:
         modules: Files by name.
-        project: A checkout of it.
+        checkouts: Of the project.
     """
+    names = {_normalized(_name(checkout)) for checkout in checkouts}
     found: dict[str, str] = {}
     for folder in {folder for file in modules.values() if (folder := _environment_of(Path(file)))}:
         owned = {
             str(Path(str(distribution.locate_file(file))))
             for distribution in metadata.distributions(path=[str(folder)])
-            if _is_of(distribution, project)
+            # By the name that the project gives itself, or by where it was installed from.
+            if _normalized(distribution.name) in names or _origin(distribution) in checkouts
             for file in distribution.files or ()
         }
         found |= {name: file for name, file in modules.items() if file in owned and not name.startswith("__editable__")}
@@ -37,14 +39,9 @@ def _environment_of(file: Path) -> Path | None:
     return next((parent for parent in file.parents if parent.name in _FOLDERS), None)
 
 
-def _is_of(distribution: metadata.Distribution, project: Path) -> bool:
-    """By the name that the project gives itself, or by where it was installed from."""
-    return _normalized(distribution.name) == _normalized(_name(project)) or _origin(distribution) == project
-
-
-def _name(project: Path) -> str:
+def _name(checkout: Path) -> str:
     try:
-        tables = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+        tables = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
         return str(tables["project"]["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return "-"  # no distribution is called that

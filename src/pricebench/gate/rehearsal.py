@@ -124,7 +124,7 @@ def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str])
             f"pytest on {worker.side.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
             "Put the package below src/ or beside pyproject.toml, or install it editable."
         )
-    for name, file in (copies(modules, crew.root) | copies(modules, worker.side.tree)).items():
+    for name, file in copies(modules, (crew.root, worker.side.tree)).items():
         raise GateError(
             f"pytest on {worker.side.arm} imported {name} from where the project is installed ({file}), not from its "
             "tree: both sides would run the same code. Install it editable."

@@ -57,6 +57,11 @@ class Finding:
     note: str = ""
 
     @property
+    def is_final(self) -> bool:
+        """No further block would help: there is a verdict, or a note that says why there is none."""
+        return self.verdict is not Verdict.UNDECIDED or bool(self.note)
+
+    @property
     def is_regression(self) -> bool:
         """It is slower, and nobody accepted that."""
         return self.verdict is Verdict.SLOWER and not self.accepted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pricebench.gate.conclusion import CONTROL_THRESHOLDS, judge_control, judge_pair, unpaired
 from pricebench.gate.driver import Prepared, measure
-from pricebench.gate.judge import LOOKS, Verdict
+from pricebench.gate.judge import LOOKS
 from pricebench.gate.measure import Experiment, Pair
 from pricebench.gate.records import Arm, Block
 from pricebench.gate.report import Control, Finding
@@ -89,8 +89,7 @@ class Trial:
             # What failed is decided by that.
             if pair not in self._findings and (len(self.blocks) in LOOKS or pair.head in block.failures):
                 found = self._judge(pair)
-                # A note says why no further block would help.
-                if found.verdict is not Verdict.UNDECIDED or found.note:
+                if found.is_final:
                     self._findings[pair] = found
         if self._control is None and len(self.blocks) in LOOKS:
             found_control = self._judge_control()
