@@ -125,12 +125,12 @@ def rate(runs: Iterable[dict[str, Verdict]], *verdicts: Verdict) -> Rate:
     return Rate(found=sum(verdict in verdicts for verdict in given), tried=len(given))
 
 
-def rival_rates(bank: Bank, slowdowns: Sequence[float]) -> dict[str, list[Rate]]:
+def rival_rates(bank: Bank, slowdowns: Sequence[float]) -> dict[str, dict[float, Rate]]:
     """Of every rival the share of `slower`, at each slowdown."""
     names = list(bank.blocks[0].seconds)
-    found: dict[str, list[Rate]] = {}
+    found: dict[str, dict[float, Rate]] = {}
     for rival in RIVALS:
-        rates = []
+        rates = {}
         for slowdown in slowdowns:
             verdicts: list[bool] = []
             for name in names:
@@ -138,7 +138,7 @@ def rival_rates(bank: Bank, slowdowns: Sequence[float]) -> dict[str, list[Rate]]
                     np.array([block.seconds[name][arm] for block in bank.blocks]) for arm in (Arm.BASE, Arm.HEAD)
                 )
                 verdicts += rival.rule(base, head * (1 + slowdown))
-            rates.append(Rate(found=sum(verdicts), tried=len(verdicts)))
+            rates[slowdown] = Rate(found=sum(verdicts), tried=len(verdicts))
         found[rival.name] = rates
     return found
 
@@ -159,10 +159,36 @@ def load_runs(path: Path = RUNS) -> list[dict[str, Any]]:
 # ---- tables --------------------------------------------------------------------------------------------------------
 
 
-def rates_table(bank: Bank) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What all rules say of a bank, by slowdown; 0 is identical code.
+
+    Attributes:
+        ours: The runs of the gate.
+        theirs: By rival the share of `slower`.
+    """
+
+    ours: dict[float, list[dict[str, Verdict]]]
+    theirs: dict[str, dict[float, Rate]]
+
+    @classmethod
+    def of(cls, bank: Bank) -> Results:
+        """Judge the bank by every rule."""
+        slowdowns = (0.0, *SLOWDOWNS)
+        return cls(
+            ours={slowdown: gate_runs(bank, slowdown) for slowdown in slowdowns},
+            theirs=rival_rates(bank, slowdowns),
+        )
+
+    def rate(self, slowdown: float) -> Rate:
+        """Of `slower` by the gate."""
+        return rate(self.ours[slowdown], Verdict.SLOWER)
+
+
+def rates_table(bank: Bank, results: Results) -> str:
     """False alarms and power of the gate and its rivals on the same blocks, as Markdown."""
     ratios = ratios_of(bank)
-    unchanged = gate_runs(bank, 0.0)
+    unchanged = results.ours[0.0]
     slower, faster = rate(unchanged, Verdict.SLOWER), rate(unchanged, Verdict.FASTER)
     undecided = rate(unchanged, Verdict.UNDECIDED)
     drawn = rate(drawn_runs(ratios), Verdict.SLOWER)
@@ -180,10 +206,10 @@ def rates_table(bank: Bank) -> str:
         f"| rule | verdicts | false alarms | {' | '.join(f'finds {_percent(slowdown)}' for slowdown in SLOWDOWNS)} |",
         f"|---|---:|---:|{'---:|' * len(SLOWDOWNS)}",
     ]
-    ours = [rate(gate_runs(bank, slowdown), Verdict.SLOWER) for slowdown in SLOWDOWNS]
-    lines.append(_row("**pricebench gate**", [slower, *ours]))
-    lines.append(_counts_row("of so many", [slower, *ours]))
-    lines += [_row(name, rates) for name, rates in rival_rates(bank, (0.0, *SLOWDOWNS)).items()]
+    ours = [results.rate(slowdown) for slowdown in results.ours]
+    lines.append(_row("**pricebench gate**", ours))
+    lines.append(_counts_row("of so many", ours))
+    lines += [_row(name, list(rates.values())) for name, rates in results.theirs.items()]
     return "\n".join(lines)
 
 
@@ -245,17 +271,15 @@ def _with_changes(record: dict[str, Any], kind: Verdict) -> str:
     return ", ".join(told) or "-"
 
 
-def headline(bank: Bank) -> str:
+def headline(bank: Bank, results: Results) -> str:
     """What the README says."""
-    slower = rate(gate_runs(bank, 0.0), Verdict.SLOWER)
-    found = rate(gate_runs(bank, 0.10), Verdict.SLOWER)
-    rivals = rival_rates(bank, (0.0, 0.10))
-    theirs, power = rivals["pytest-benchmark, `mean:10%`"]
+    slower, found = results.rate(0.0), results.rate(0.10)
+    theirs = results.theirs["pytest-benchmark, `mean:10%`"]
     return (
         f"On {len(bank.blocks)} blocks of identical code it called {slower.found} of {slower.tried} verdicts slower "
         f"(at most {_percent(slower.upper)}, exact 95 % bound) and found {_percent(found.share)} of the slowdowns "
         f"of 10 %; `--benchmark-compare-fail=mean:10%`, which compares one process with one, on the same blocks: "
-        f"{_percent(theirs.share)} false alarms, {_percent(power.share)} found."
+        f"{_percent(theirs[0.0].share)} false alarms, {_percent(theirs[0.10].share)} found."
     )
 
 
@@ -279,12 +303,13 @@ def _range(ordered: Sequence[float]) -> str:
 def sections() -> dict[str, str]:
     """Every part of a document that is made from the blocks, by the name in its markers."""
     bank = load_bank()
+    results = Results.of(bank)
     return {
-        "gate rates": rates_table(bank),
+        "gate rates": rates_table(bank, results),
         "gate spread": spread_table(bank),
         "gate runs": runs_table(load_runs()),
         "gate mutations": mutations_table(load_runs(MUTATIONS)),
-        "gate headline": headline(bank),
+        "gate headline": headline(bank, results),
     }
 
 
@@ -305,7 +330,7 @@ def main() -> int:
     try:
         if options.bank:
             bank = load_bank(options.bank)
-            sys.stdout.write("\n\n".join([rates_table(bank), spread_table(bank)]) + "\n")
+            sys.stdout.write("\n\n".join([rates_table(bank, Results.of(bank)), spread_table(bank)]) + "\n")
             return 0
         parts = sections()
     except PricebenchError as error:

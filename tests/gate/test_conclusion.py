@@ -53,15 +53,15 @@ def test_two_copies_of_base_that_differ_make_it_undecided():
 
 
 @pytest.mark.parametrize(
-    ("who", "says"),
+    ("head", "who", "says"),
     [
-        (company(head=(0.5, 0.0)), "others had the core for 50% more of the time while head was measured"),
-        (company(base=(0.1, 0.0)), "while base was measured"),
-        (company(head=(0.0, 0.9)), "others used 0.90 cores more while head was measured"),
+        (0.15, company(head=(0.5, 0.0)), "others had the core for 50% more of the time while head was measured"),
+        (-0.15, company(base=(0.1, 0.0)), "others had the core for 10% more of the time while base was measured"),
+        (0.15, company(head=(0.0, 0.9)), "others used 0.90 cores more while head was measured"),
     ],
 )
-def test_a_difference_that_others_may_have_made_is_not_called_slower(who, says):
-    found = judge_pair(blocks(0.15, company=who), PAIR, 0.05)
+def test_a_difference_that_others_may_have_made_is_not_called_one(head, who, says):
+    found = judge_pair(blocks(head, company=who), PAIR, 0.05)
 
     assert found.verdict is Verdict.UNDECIDED
     assert says in found.note
@@ -74,6 +74,19 @@ def test_a_busy_neighbour_does_not_explain_a_tenfold_time():
 def test_waiting_that_explains_little_of_a_change_is_no_excuse():
     # 3 % of the time more, and twice as slow.
     assert judge_pair(blocks(0.7, company=company(head=(0.03, 0.0))), PAIR, 0.05).verdict is Verdict.SLOWER
+
+
+def test_waiting_of_the_other_side_is_no_excuse():
+    assert judge_pair(blocks(0.15, company=company(base=(0.1, 0.0))), PAIR, 0.05).verdict is Verdict.SLOWER
+
+
+def test_one_burst_is_no_excuse_and_two_are():
+    disturbed = [block(number, head=0.15, company=company(head=(0.6, 0.0))) for number in range(2)]
+    quiet = [block(number, head=0.15 + wiggle, company=company()) for number, wiggle in enumerate(WIGGLE)]
+
+    # A change leaves out the largest of eight blocks, and so does its excuse; of two, one is left: 0.6 / 6.
+    assert judge_pair([*disturbed[:1], *quiet[:7]], PAIR, 0.05).verdict is Verdict.SLOWER
+    assert judge_pair([*disturbed, *quiet[:6]], PAIR, 0.05).verdict is Verdict.UNDECIDED
 
 
 def test_company_on_both_sides_is_no_excuse():

@@ -93,6 +93,8 @@ def with_field(name, value):
             "change is 'x', expected a number",
         ),
         (with_field("note", 3), "note is 3, expected a text"),
+        (json.dumps({**report().to_json(), "base": 3}), "base is 3"),
+        (json.dumps({**report().to_json(), "machine": []}), r"machine is \[\]"),
     ],
 )
 def test_what_is_no_report_is_refused_in_one_sentence(tmp_path, text, says):

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios, median_seconds
+import numpy as np
+
+from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios, median_seconds, trimmed_mean
 from pricebench.gate.measure import Pair
 from pricebench.gate.records import Arm, Block, Company
 from pricebench.gate.rehearsal import Rehearsal
@@ -41,8 +43,9 @@ def judge_pair(blocks: Sequence[Block], pair: Pair, threshold: float, *, is_sing
     if null.verdict in (Verdict.SLOWER, Verdict.FASTER):
         verdict = Verdict.UNDECIDED
         note = f"two copies of base differ by {null.change:+.1%}: this machine cannot tell"
-    elif verdict in (Verdict.SLOWER, Verdict.FASTER) and (cause := _other_cause(with_all, name, found.change)):
-        verdict, note = Verdict.UNDECIDED, cause
+    elif verdict in (Verdict.SLOWER, Verdict.FASTER):
+        note = _other_cause(with_all[: found.num_blocks], name, found.change)
+        verdict = Verdict.UNDECIDED if note else verdict
     return Finding(
         benchmark=name,
         verdict=verdict,
@@ -68,7 +71,8 @@ def _other_cause(blocks: Sequence[Block], benchmark: str, change: float) -> str:
         return ""
     waited = _more(companies, lambda company: company.waited)
     cores = _more(companies, lambda company: company.others)
-    if abs(waited) > max(_MORE_WAITED, _EXPLAINED * abs(math.log1p(change))):
+    # Only the side that waited is slower for it.
+    if waited * change > 0 and abs(waited) > max(_MORE_WAITED, _EXPLAINED * abs(math.log1p(change))):
         side = "head" if waited > 0 else "base"
         return f"others had the core for {abs(waited):.0%} more of the time while {side} was measured"
     if abs(cores) > max(_MORE_CORES, abs(math.log1p(change)) / _CHANGE_PER_CORE):
@@ -78,8 +82,9 @@ def _other_cause(blocks: Sequence[Block], benchmark: str, change: float) -> str:
 
 
 def _more(companies: Sequence[Mapping[Arm, Company]], value: Callable[[Company], float]) -> float:
-    """By how much a value was larger for head than for the copies of base, on average."""
-    return fmean(value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies)
+    """By how much a value was larger for head than for the copies of base; a burst counts as little as in a change."""
+    more = [value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies]
+    return trimmed_mean(np.array(more))[0]
 
 
 def judge_control(blocks: Sequence[Block], pair: Pair, threshold: float) -> Control:

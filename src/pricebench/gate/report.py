@@ -234,6 +234,7 @@ class Report:
             raise GateError(f"{path}: expected a gate report of schema {SCHEMA}, found {found!r}. Make a new one.")
         try:
             record = {name: value for name, value in record.items() if name not in ("exit_code", "sentence")}
+            _check_kinds(record)
             control = record["control"]
             return cls(
                 **{
@@ -290,6 +291,17 @@ def _counted(findings: Sequence[Finding], what: str) -> str:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _check_kinds(record: Mapping[str, Any]) -> None:
+    """TypeError where a field of a report is not what everybody takes it for."""
+    kinds = {
+        **dict.fromkeys(("started", "base", "head", "fingerprint"), str),
+        **dict.fromkeys(("machine", "conditions"), dict),
+    }
+    for name, kind in kinds.items():
+        if not isinstance(record[name], kind):
+            raise TypeError(f"{name} is {record[name]!r}, expected {kind.__name__}")
 
 
 _TEXTS = frozenset({"benchmark", "verdict", "accepted", "note"})
