@@ -40,7 +40,7 @@ class Mutation:
     trains: bool = False
 
 
-# Python's own time, so eager's alone: TorchScript and the compiler leave it out, FX runs it while it traces.
+# Python's own time: TorchScript leaves it out, FX runs it while it traces, the compiler breaks its graph for the clock.
 _WAIT = """
 
 def _wait() -> None:
