@@ -86,6 +86,16 @@ def test_leaving_takes_its_own_worktrees_off_the_list_and_no_others(tmp_path):
     assert git(theirs, "status", "--porcelain") == ""
 
 
+def test_a_repository_that_is_gone_costs_no_folder_of_that_name(tmp_path):
+    root = tmp_path / "project"
+    (root / "worktrees").mkdir(parents=True)
+
+    with Workspace(root):
+        pass
+
+    assert (root / "worktrees").is_dir()
+
+
 RUNS_A_PROGRAM = """
 import os, sys
 from pathlib import Path

@@ -37,6 +37,8 @@ def _forget_worktrees(folder: Path, repository: Path) -> None:
     """Not by `git worktree prune`: it forgets those of others too whose folder is away for a moment."""
     command = ["git", "-C", str(repository), "rev-parse", "--git-common-dir"]
     found = subprocess.run(command, check=False, capture_output=True, text=True)
+    if found.returncode:
+        return  # the repository is gone
     entries = repository / found.stdout.strip() / "worktrees"
     for file in entries.glob("*/gitdir"):
         with suppress(OSError):

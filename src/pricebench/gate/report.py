@@ -308,7 +308,7 @@ _TEXTS = frozenset({"benchmark", "verdict", "accepted", "note"})
 
 
 def _with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a finding or control; ValueError or TypeError where a number is something else."""
+    """The fields of a finding or control; TypeError where a number or a text is something else."""
     for name, value in record.items():
         if name in _TEXTS:
             if not isinstance(value, str):

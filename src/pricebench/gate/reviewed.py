@@ -184,7 +184,8 @@ def unchecked(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[st
 def differences(committed: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """A sentence per fact that changed, each with what was committed and what was found.
 
-    On another torch only wrong answers count: the rest may be torch's doing, and `unchecked` says so.
+    On another torch only wrong answers and the model's own size count: the rest may be torch's doing, and `unchecked`
+    says so.
     """
     is_same_torch = committed.get("torch") == found.get("torch")
     told = [
