@@ -152,8 +152,8 @@ def page() -> str:
         "# What we found on nine models",
         "",
         f"""\
-Made by `python -m evidence.which_mode write` from `reports/recommendations`. Each model has random weights. It is called
-with single rows, a million times a day, by processes that start ten times a day with an empty compile cache.
+Made by `python -m evidence.which_mode write` from `reports/recommendations`. Each model has random weights.
+It is called with single rows, a million times a day, by processes that start ten times a day with an empty compile cache.
 {machine["cpu"]}, {machine["logical_cores"]} cores, one thread, {machine["system"]}, Python {machine["python"]},
 torch {machine["torch"]}, {some.started[:10]}.""",
         "",

@@ -71,7 +71,7 @@ def blocks(
     kind: str = "inference",
 ) -> tuple[Block, ...]:
     """Blocks of shapes -> modes -> seconds over those of eager; every shape of eager takes a millisecond."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - no secret
     made = []
     for place in range(number):
         seconds = {}
