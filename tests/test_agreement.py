@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -161,7 +162,7 @@ def test_the_tolerance_of_the_house_price_network_by_hand():
 def test_rounding_of_random_networks_stays_below_the_tolerance(widths, seed, rows):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers = [layer for pair in zip(widths, widths[1:], strict=False) for layer in (nn.Linear(*pair), nn.Tanh())]
+        layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.Tanh())]
         module, x = nn.Sequential(*layers), torch.randn(rows, widths[0])
 
     expected, by = expected_output(module, Inputs.of(x))
