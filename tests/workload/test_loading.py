@@ -112,8 +112,8 @@ def test_files_of_one_name_in_two_folders_are_two(folder):
         (
             "given_needs:build",
             (
-                "The workload given_needs:build cannot be made: TypeError: build() missing 1 required positional argument: "
-                "'path'."
+                "The workload given_needs:build cannot be made: TypeError: build() missing 1 required positional "
+                "argument: 'path'."
             ),
         ),
         (
