@@ -141,7 +141,7 @@ class Case:
             return made.args, dict(made.kwargs)
 
         rounds = max(_FEWEST_ROUNDS, min(_MOST_ROUNDS, rounds))
-        return benchmark.pedantic(self.call, setup=fresh, rounds=rounds)
+        return benchmark.pedantic(self.call, setup=fresh, rounds=rounds)  # type: ignore[no-untyped-call]
 
 
 def forward_case(workload: Workload, mode: ExecutionMode, shape: str, device: torch.device) -> Case:
@@ -166,7 +166,8 @@ def forward_case(workload: Workload, mode: ExecutionMode, shape: str, device: to
 def train_step_case(workload: Workload, mode: ExecutionMode, shape: str, device: torch.device) -> Case:
     """Forward, loss, backward, Adam; loss and gradients are checked before.
 
-    Skips as `forward_case` does, and where the workload has no loss. A module that is random in training is checked with that switched off, and timed with it on: `info["checked"]`.
+    Skips as `forward_case` does, and where the workload has no loss. A module that is random in training is checked
+    with that switched off, and timed with it on: `info["checked"]`.
     """
     require_shape(workload, shape)
     if not workload.has_loss:
