@@ -1,8 +1,7 @@
-"""What every benchmark starts from: the data set, a trained model, and modes that leave nothing behind."""
+"""What every benchmark starts from: the workload of `--workload`; by default the model trained on the data set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,15 @@ import torch
 from pricebench.artifacts import MODEL_FILE, Artifacts, save_metrics
 from pricebench.data import Dataset, load_dataset, make_houses, train_test_split
 from pricebench.errors import PricebenchError
-from pricebench.modes import MODES, ExecutionMode
-from pricebench.modes.compile import forget
 from pricebench.pytest_plugin import keep_history, note
+from pricebench.suite import asked_workload, device, mode
 from pricebench.training import TrainingConfig, train
-from pricebench.workload import FULL_ROWS, Workload, house_prices
+from pricebench.workload import FULL_ROWS, HOUSE_PRICES, Workload, house_prices
 
-MODE_NAMES = [mode.name for mode in MODES]
+__all__ = ["device", "mode"]
+
+# Cases that are about house prices: with another workload they are left out.
+HOUSE_ONLY = ("test_epoch.py", "test_data.py", "test_profiling.py", "test_predict", "test_training_rows")
 ON_DEMAND = {"test_cliff.py": "cliff", "test_profiling.py": "trace"}
 
 
@@ -27,13 +28,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what takes minutes to those who name it, by `-k cliff` or by its file."""
+    """Leave what takes minutes to those who name it, by `-k cliff` or by its file; leave houses to their workload."""
+    is_house = config.option.workload == HOUSE_PRICES
     unasked = [
         item
         for item in items
-        if (word := ON_DEMAND.get(item.path.name))
-        and word not in config.option.keyword
-        and not any(item.path.name in argument for argument in config.args)
+        if (not is_house and (item.path.name in HOUSE_ONLY or item.name.partition("[")[0] in HOUSE_ONLY))
+        or (
+            (word := ON_DEMAND.get(item.path.name))
+            and word not in config.option.keyword
+            and not any(item.path.name in argument for argument in config.args)
+        )
     ]
     config.hook.pytest_deselected(items=unasked)
     items[:] = [item for item in items if item not in unasked]
@@ -73,14 +78,6 @@ def artifacts(pytestconfig: pytest.Config, dataset: Dataset) -> Artifacts:
 
 
 @pytest.fixture(scope="session")
-def device(pytestconfig: pytest.Config) -> torch.device:
-    """Where to run; a device that is not there skips with its reason."""
-    if pytestconfig.option.device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("--device cuda: torch finds no CUDA device here")
-    return torch.device(pytestconfig.option.device)
-
-
-@pytest.fixture(scope="session")
 def training_rows(dataset: Dataset) -> Dataset:
     """The rows that training sees, as `pricebench train` splits them."""
     config = TrainingConfig()
@@ -90,7 +87,7 @@ def training_rows(dataset: Dataset) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def workload(artifacts: Artifacts, training_rows: Dataset, device: torch.device) -> Workload:
+def house(artifacts: Artifacts, training_rows: Dataset, device: torch.device) -> Workload:
     """The trained model with batches of real training rows."""
     stats = artifacts.stats
     return house_prices(
@@ -101,15 +98,10 @@ def workload(artifacts: Artifacts, training_rows: Dataset, device: torch.device)
     )
 
 
-@pytest.fixture(params=MODE_NAMES)
-def mode(request: pytest.FixtureRequest) -> Iterator[ExecutionMode]:
-    """One execution mode. Compiled graphs are shared per code object: they are dropped before and after each cell."""
-    found = next(mode for mode in MODES if mode.name == request.param)
-    reason = found.missing()
-    if reason:
-        pytest.skip(f"{found.name} cannot run here: {reason}")
-    if found.name == "compile":
-        forget()
-    yield found
-    if found.name == "compile":
-        forget()
+@pytest.fixture(scope="session")
+def workload(request: pytest.FixtureRequest, device: torch.device) -> Workload:
+    """The one that is asked for; house prices with what was trained on the data set."""
+    if request.config.option.workload != HOUSE_PRICES:
+        return asked_workload(request.config, device)
+    found: Workload = request.getfixturevalue("house")
+    return found

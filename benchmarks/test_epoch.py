@@ -14,9 +14,11 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
-from benchmarks.cases import checked_error, describe, in_float64, synchronized
+from benchmarks.cases import checked_error
+from pricebench.agreement import in_float64
 from pricebench.data import Dataset
 from pricebench.modes import ExecutionMode
+from pricebench.suite import describe, synchronized
 from pricebench.training import EpochFeed, TrainStep
 from pricebench.workload import FULL_ROWS, Workload
 
@@ -35,7 +37,7 @@ def test_epoch(
     device: torch.device,
 ) -> None:
     """One epoch over all training rows, shuffled; the error is of the first epoch's losses."""
-    x_NF, z_N1 = workload.inputs(training_rows.num_rows), workload.targets(training_rows.num_rows)
+    (x_NF,), z_N1 = workload.inputs(training_rows.num_rows).args, workload.targets(training_rows.num_rows)
 
     def make_feed(x_NF: Tensor, z_N1: Tensor) -> EpochFeed:
         return EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=batches == "drop_last", seed=0)
@@ -43,7 +45,7 @@ def test_epoch(
     def run_epoch(step: TrainStep, feed: EpochFeed) -> Tensor:
         return torch.stack([step(x_BF, z_B1) for x_BF, z_B1 in feed.epoch()])
 
-    reference = in_float64(workload.module)
+    reference = in_float64(workload.module).eval()
     feed64 = make_feed(x_NF.double(), z_N1.double())
     expected = run_epoch(TrainStep(reference, reference, learning_rate=LEARNING_RATE), feed64)
 

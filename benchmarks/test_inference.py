@@ -6,19 +6,12 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.cases import (
-    WARM_UP_CALLS,
-    checked_error,
-    describe,
-    dollar_tolerance,
-    in_float64,
-    prices_in_float64,
-    synchronized,
-)
+from benchmarks.cases import checked_error, dollar_tolerance, prices_in_float64
 from pricebench.artifacts import Artifacts
 from pricebench.data import Dataset
 from pricebench.modes import ExecutionMode
 from pricebench.serving import Predictor
+from pricebench.suite import WARM_UP_CALLS, describe, forward_case
 from pricebench.workload import Workload
 
 
@@ -26,17 +19,8 @@ from pricebench.workload import Workload
 def test_forward(
     benchmark: BenchmarkFixture, mode: ExecutionMode, shape: str, workload: Workload, device: torch.device
 ) -> None:
-    """One forward pass on z-scored rows."""
-    x_NF = workload.inputs(workload.shapes[shape])
-    expected = in_float64(workload.module)(x_NF.double())
-    benchmark.extra_info.update(describe(workload, mode, shape, lambda: workload.module(x_NF)))
-    forward = mode.prepare_inference(workload.module, x_NF)
-    for _ in range(WARM_UP_CALLS):
-        checked_error(forward(x_NF), expected)
-
-    output = benchmark(synchronized(lambda: forward(x_NF), device))
-
-    benchmark.extra_info["max_abs_error"] = checked_error(output, expected)
+    """One forward pass; for house prices, on z-scored rows."""
+    forward_case(workload, mode, shape, device).run(benchmark)
 
 
 @pytest.mark.parametrize("shape", ["full", "single"])
@@ -52,11 +36,11 @@ def test_predict(
     """Raw features to dollars: checks, normalise, model, denormalise. The error is in dollars."""
     if device.type != "cpu":
         pytest.skip("the predictor serves on the CPU")
-    rows = min(workload.shapes[shape], training_rows.num_rows)
+    rows = min(workload.rows(shape), training_rows.num_rows)
     features_NF = training_rows.features_NF[:rows]
     expected = prices_in_float64(artifacts, features_NF)
     tolerance = dollar_tolerance(artifacts)
-    info = describe(workload, mode, shape, lambda: artifacts.model(workload.inputs(rows)))
+    info = describe(workload, mode, shape, lambda: workload.inputs(rows).call(artifacts.model))
     benchmark.extra_info.update({**info, "rows": rows})
     predictor = Predictor(artifacts, mode=mode.name)
     for _ in range(WARM_UP_CALLS):

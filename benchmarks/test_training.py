@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,18 +10,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.cases import WARM_UP_CALLS, checked_error, describe, in_float64, synchronized
+from benchmarks.cases import checked_error
+from pricebench.agreement import in_float64
 from pricebench.model import MLP
 from pricebench.modes import MODES, ExecutionMode
+from pricebench.suite import train_step_case
 from pricebench.training import EpochFeed, TrainStep
 from pricebench.workload import FULL_ROWS, Workload, count_flop
 
 EPOCH_BATCHES = 10
-
-
-def gradients(module: nn.Module, loss: Tensor) -> Tensor:
-    """All gradients of a loss as one vector."""
-    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, list(module.parameters()))])
 
 
 @pytest.mark.parametrize("shape", ["full", "residual"])
@@ -30,21 +26,12 @@ def test_train_step(
     benchmark: BenchmarkFixture, mode: ExecutionMode, shape: str, workload: Workload, device: torch.device
 ) -> None:
     """Forward, loss, backward, Adam on one batch. Loss and gradients are checked before."""
-    x_NF, z_N1 = workload.inputs(workload.shapes[shape]), workload.targets(workload.shapes[shape])
-    reference = in_float64(workload.module)
-    expected = gradients(reference, workload.loss(reference(x_NF.double()), z_N1.double()))
-    module = copy.deepcopy(workload.module)
-    step = TrainStep(forward := mode.prepare_training(module, x_NF), module, learning_rate=1e-5)
-    for _ in range(WARM_UP_CALLS):
-        error = checked_error(gradients(module, workload.loss(forward(x_NF), z_N1)), expected)
-    eager = copy.deepcopy(workload.module)
-    benchmark.extra_info.update(
-        describe(workload, mode, shape, lambda: workload.loss(eager(x_NF), z_N1).backward()), max_abs_error=error
-    )
+    train_step_case(workload, mode, shape, device).run(benchmark)
 
-    loss = benchmark(synchronized(lambda: step(x_NF, z_N1), device))
 
-    assert torch.isfinite(loss)
+def gradients(module: nn.Module, loss: Tensor) -> Tensor:
+    """All gradients of a loss as one vector."""
+    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, list(module.parameters()))])
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def test_again_overwrites(profiled):
     [
         (["--mode", "egaer"], "Did you mean 'eager'"),
         (["--shape", "fill"], "No shape is called 'fill'. Did you mean 'full'?"),
+        (["--workload", "tests/some_models.py:shifting", "--training"], "shifting has no loss"),
         (["--device", "gpu"], "No device is called 'gpu'"),
         (["--steps", "0"], "greater than or equal to 1"),
         # The profiler holds every event: 100,000 steps would take all memory of a machine.
@@ -80,3 +81,21 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(options, says, tmp_path):
     assert result.returncode == 2
     assert says in unboxed(result.stderr)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_workload_of_ones_own_has_files_of_its_own_beside_those_of_house_prices(profiled):
+    out, _ = profiled
+
+    result = pricebench(
+        "profile", "--workload", "tests/some_models.py:tagger", "--mode", "eager", "--steps", 2, "--out", out
+    )
+
+    assert result.returncode == 0, result.stderr
+    found = {path.name: analysis.capture for path, analysis in stored_analyses(out).analyses.items()}
+    assert set(found) == {"eager_full_training.analysis.json", "tagger_eager_full_inference.analysis.json"}
+    capture = found["tagger_eager_full_inference.analysis.json"]
+    assert (capture.workload, capture.rows, capture.trace_file) == (
+        "tagger",
+        16,
+        "tagger_eager_full_inference.json.gz",
+    )

@@ -141,14 +141,15 @@ def expected_output(module: nn.Module, inputs: Inputs) -> tuple[Any, str]:
             return inputs.clone().call(copy.deepcopy(module).eval()), f"eager, for in float64 it fails: {reason}"
 
 
-def default_tolerance(module: nn.Module, *, dtype: torch.dtype | None = None) -> float:
+def default_tolerance(module: nn.Module, *, dtype: torch.dtype | None = None, rows: int = 1) -> float:
     """The relative error that rounding explains: ten times layers x roundings of the longest sum.
 
     Layers are modules with a matrix, a filter or a table; the longest sum is the largest product of what such a
-    parameter is summed over. `10 * L * K ** 0.5 * eps / 2`, at most a tenth.
+    parameter is summed over, or the rows that gradients are added over.
+    `10 * L * K ** 0.5 * eps / 2`, at most a tenth.
     """
     sums = [parameter[0].numel() for parameter in module.parameters() if parameter.ndim > 1]
     kinds = [parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()]
     dtype = dtype or max(kinds, key=lambda kind: torch.finfo(kind).eps, default=torch.float32)
-    roundings = max(1, len(sums)) * math.sqrt(max(sums, default=1)) * torch.finfo(dtype).eps / 2
+    roundings = max(1, len(sums)) * math.sqrt(max([rows, *sums])) * torch.finfo(dtype).eps / 2
     return min(0.1, _SLACK * roundings)

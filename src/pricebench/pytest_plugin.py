@@ -51,6 +51,12 @@ _kept_key = pytest.StashKey[_Kept]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the benchmark suite."""
     group = parser.getgroup("pricebench")
+    group.addoption(
+        "--workload",
+        metavar="NAME",
+        default="pricebench.workload:house_prices",
+        help="what is measured: module:function or path/to/file.py:function (default: %(default)s)",
+    )
     group.addoption("--data", metavar="FILE", type=Path, help="benchmark on this CSV or Parquet file")
     group.addoption(
         "--artifacts", metavar="DIR", type=Path, default=Path("artifacts"), help="trained model (default: %(default)s)"

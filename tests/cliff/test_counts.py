@@ -57,11 +57,15 @@ def small():
     return Workload(
         name="small",
         module=Small().eval(),
-        inputs=lambda rows: torch.arange(rows * 3, dtype=torch.float32).reshape(rows, 3) / (rows * 3),
-        targets=lambda rows: torch.ones(rows, 1),
+        make_inputs=lambda sizes: _rising(sizes["batch"]),
+        make_targets=lambda sizes: torch.ones(sizes["batch"], 1),
         loss=nn.functional.mse_loss,
         shapes={"full": 2048, "residual": 1207, "single": 1},
     )
+
+
+def _rising(rows):
+    return torch.arange(rows * 3, dtype=torch.float32).reshape(rows, 3) / (rows * 3)
 
 
 CONFIG = ("automatic_dynamic_exclusion_guard", "recompile_limit")
@@ -204,7 +208,7 @@ def test_the_count_is_torchs_own_for_any_sequence(arm, sequence):
 @pytest.mark.parametrize("rows", [1, 7, 1207])
 def test_padding_gives_the_loss_and_the_gradients_of_the_batch_alone(arm, rows):
     workload = small()
-    x, target = workload.inputs(rows).double(), workload.targets(rows).double()
+    x, target = workload.inputs(rows).double().args[0], workload.targets(rows).double()
     alone = workload.module.double().train()
     loss = nn.functional.mse_loss(alone(x), target)
     loss.backward()
@@ -242,7 +246,10 @@ def test_a_gradient_that_cancels_to_nothing_is_no_wrong_answer():
     with torch.no_grad():
         workload.module.output.weight.zero_()
     balanced = replace(
-        workload, targets=lambda rows: workload.module.output.bias + 1.0 - 2.0 * (torch.arange(rows) % 2)[:, None]
+        workload,
+        make_targets=lambda sizes: (
+            workload.module.output.bias + 1.0 - 2.0 * (torch.arange(sizes["batch"]) % 2)[:, None]
+        ),
     )
 
     call = RunningCell(arm_named("eager"), balanced, Kind.TRAINING, device=CPU).call(Step(name="full", rows=2048))
@@ -250,9 +257,17 @@ def test_a_gradient_that_cancels_to_nothing_is_no_wrong_answer():
     assert call.failure == ""
 
 
+class Undecided(Small):
+    """Right in float64, no number in float32."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = super().forward(x)
+        return y if x.dtype == torch.float64 else y * float("nan")
+
+
 def test_nan_is_a_wrong_answer():
     workload = small()
-    nan = replace(workload, inputs=lambda rows: torch.full((rows, 3), float("nan")))
+    nan = replace(workload, module=Undecided().eval())
 
     call = RunningCell(arm_named("eager"), nan, Kind.INFERENCE, device=CPU).call(Step(name="full", rows=4))
 

@@ -34,8 +34,8 @@ def troubled(residual_rows: int) -> Workload:
     return Workload(
         name="troubled",
         module=Troubled().eval(),
-        inputs=lambda rows: torch.ones(rows, 3),
-        targets=lambda rows: torch.ones(rows, 1),
+        make_inputs=lambda sizes: torch.ones(sizes["batch"], 3),
+        make_targets=lambda sizes: torch.ones(sizes["batch"], 1),
         loss=nn.functional.mse_loss,
         shapes={"full": 64, "residual": residual_rows, "single": 1},
     )

@@ -27,9 +27,11 @@ def cliff(
     ] = None,
     kind: Annotated[str, typer.Option(help="inference, training or both.")] = "both",
     workload: Annotated[
-        str, typer.Option(metavar="MODULE:FUNCTION", help="Makes a Workload; called with residual_rows.")
+        str, typer.Option(metavar="NAME", help="Your model: module:function or path/to/file.py:function.")
     ] = "pricebench.workload:house_prices",
-    residual_rows: Annotated[int, typer.Option(min=4, help="Rows of the last batch of an epoch.")] = 1207,
+    residual_rows: Annotated[
+        int | None, typer.Option(min=4, help="Rows of the last batch of an epoch (default: the workload's residual).")
+    ] = None,
     full_batches: Annotated[int, typer.Option(min=1, help="Full batches of an epoch, for what an epoch costs.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Intra-op threads (default: all cores).")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -87,7 +89,9 @@ def _plan(
     if kind not in (*Kind, "both"):
         raise typer.BadParameter(f"--kind is '{kind}', expected inference, training or both.")
     if ":" not in setting["workload"]:
-        raise typer.BadParameter(f"--workload is '{setting['workload']}', expected module:function.")
+        raise typer.BadParameter(
+            f"--workload is '{setting['workload']}', expected module:function or path/to/file.py:function."
+        )
     if threads:
         setting["threads"] = threads
     chosen = {arm_named(name).name for name in arms} | {"eager"} if arms else {arm.name for arm in ARMS}
@@ -111,6 +115,8 @@ def _measure(plan: Any, folder: Path, resume: Path | None) -> tuple[Any, Path, b
     def keep(report: Any) -> None:
         if not latest:
             latest["path"] = resume or _new_file(folder, report)
+            for words in report.conditions["notes"]:
+                talk.print(f"{report.conditions['workload']}: {words}", markup=False)
         latest["report"] = report
         report.save(latest["path"])
 

@@ -19,6 +19,10 @@ result = Console(soft_wrap=True, highlight=False)
 
 ArtifactsOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", help="Folder that train wrote.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+HOUSE_PRICES = "pricebench.workload:house_prices"
+WorkloadOption = Annotated[
+    str, typer.Option("--workload", metavar="NAME", help="Your model: module:function or path/to/file.py:function.")
+]
 ReportsOption = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Folder of stored runs and reports.")]
 
 

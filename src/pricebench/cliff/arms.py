@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.errors import unknown_name
+from pricebench.inputs import Inputs
 from pricebench.modes import ExecutionMode, compile, eager, fx, torchscript  # noqa: A004 - the mode's name is its key
 from pricebench.modes.base import Forward
 
@@ -31,7 +32,11 @@ def _nothing_missing(device: str) -> str | None:  # noqa: ARG001
     return None
 
 
-def _no_options(module: nn.Module, example: Tensor) -> Mapping[str, Any]:  # noqa: ARG001
+BatchAxes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""The axes that are the batch, by the place of the tensor among the inputs."""
+
+
+def _no_options(module: nn.Module, inputs: Inputs, axes: BatchAxes) -> Mapping[str, Any]:  # noqa: ARG001
     return {}
 
 
@@ -48,10 +53,10 @@ class Arm:
         summary: What it does, in a few words.
         kinds: What it can do: dropping a batch is no way to answer it.
         mode: How the module is executed.
-        options: `(module, example)` -> further arguments of `torch.compile`.
+        options: `(module, inputs, axes)` -> further arguments of `torch.compile`.
         inductor: Options of TorchInductor.
         config: Entries of torch's configuration, by full name, set before anything is compiled.
-        mark: Tells TorchDynamo about the first dimension of a batch; called with each, and the full rows.
+        mark: Tells TorchDynamo about an axis that is the batch: `(tensor, axis, full rows)`, at each call.
         fit: `(rows, full)` -> rows that are run: more are zeros, 0 drops the batch.
         stance: Of the compiler, from the start, or after the first full block if `stance_later`.
         stance_later: See `stance`.
@@ -62,10 +67,10 @@ class Arm:
     summary: str
     kinds: tuple[Kind, ...] = _BOTH
     mode: ExecutionMode = compile.MODE
-    options: Callable[[nn.Module, Tensor], Mapping[str, Any]] = _no_options
+    options: Callable[[nn.Module, Inputs, BatchAxes], Mapping[str, Any]] = _no_options
     inductor: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, object] = field(default_factory=dict)
-    mark: Callable[[Tensor, int], None] | None = None
+    mark: Callable[[Tensor, int, int], None] | None = None
     fit: Callable[[int, int], int] = _as_it_is
     stance: Stance | None = None
     stance_later: bool = False
@@ -76,45 +81,63 @@ class Arm:
         """Whether `torch.compile` is in it."""
         return self.mode is compile.MODE
 
-    def prepare(self, module: nn.Module, example: Tensor, kind: Kind, recorder: GraphRecorder) -> Forward:
-        """Make the callable; nothing is compiled before its first call."""
+    def prepare(
+        self, module: nn.Module, inputs: Inputs, axes: BatchAxes, kind: Kind, recorder: GraphRecorder
+    ) -> Forward:
+        """Make the callable; nothing is compiled before its first call. Training leaves the module's flag as it is."""
         mode = self.mode
         if self.compiles:
-            mode = replace(mode, build=lambda built, x: self._compile(built, x, recorder))
-        prepare = mode.prepare_inference if kind is Kind.INFERENCE else mode.prepare_training
-        return prepare(module, example)
+            mode = replace(mode, build=lambda built, example: self._compile(built, example, axes, recorder))
+        if kind is Kind.INFERENCE:
+            return mode.prepare_inference(module, inputs)
+        return mode.build(module, inputs)
 
-    def _compile(self, module: nn.Module, example: Tensor, recorder: GraphRecorder) -> Forward:
-        compiled: Forward = torch.compile(module, backend=recorder, **self.options(module, example))
+    def _compile(self, module: nn.Module, inputs: Inputs, axes: BatchAxes, recorder: GraphRecorder) -> Forward:
+        compiled: Forward = torch.compile(module, backend=recorder, **self.options(module, inputs, axes))
         return compiled
 
 
-def _static(module: nn.Module, example: Tensor) -> Mapping[str, Any]:  # noqa: ARG001
+def _static(module: nn.Module, inputs: Inputs, axes: BatchAxes) -> Mapping[str, Any]:  # noqa: ARG001
     return {"dynamic": False}
 
 
-def _dynamic(module: nn.Module, example: Tensor) -> Mapping[str, Any]:  # noqa: ARG001
+def _dynamic(module: nn.Module, inputs: Inputs, axes: BatchAxes) -> Mapping[str, Any]:  # noqa: ARG001
     return {"dynamic": True}
 
 
-def _one_spec(module: nn.Module, example: Tensor) -> Mapping[str, Any]:
+def _one_spec(module: nn.Module, inputs: Inputs, axes: BatchAxes) -> Mapping[str, Any]:
     from torch.fx.experimental.dynamic_spec import ParamsSpec, ShapeVar, TensorSpec  # noqa: PLC0415 - torch 2.15 only
 
-    argument = next(iter(inspect.signature(module.forward).parameters))
-    batch = ShapeVar("batch", min=1, max=2 * len(example), optimization_hint=len(example))
-    return {"dynamic_shapes": ParamsSpec({argument: TensorSpec([batch, *[None] * (example.dim() - 1)])})}
+    tensors = dict(inputs.tensors())
+    signature = inspect.signature(module.forward)
+    names = dict(zip(map(str, range(len(inputs.args))), signature.parameters, strict=False))
+    specs: dict[str, Any] = {}
+    batch = None
+    for place, open_axes in axes.items():
+        name, tensor = names.get(place, place), tensors[place]
+        parameter = signature.parameters.get(name)
+        if parameter is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise CliffError(
+                f"not available: dynamic_shapes is given by argument, and input {place} is inside of one. "
+                "Use mark_dynamic"
+            )
+        if batch is None:
+            rows = tensor.shape[open_axes[0]]
+            batch = ShapeVar("batch", min=1, max=2 * rows, optimization_hint=rows)
+        specs[name] = TensorSpec([batch if axis in open_axes else None for axis in range(tensor.dim())])
+    return {"dynamic_shapes": ParamsSpec(specs)}
 
 
-def _mark_dynamic(batch: Tensor, full: int) -> None:  # noqa: ARG001
+def _mark_dynamic(tensor: Tensor, axis: int, full: int) -> None:  # noqa: ARG001
     from torch._dynamo.decorators import mark_dynamic  # noqa: PLC0415
 
-    mark_dynamic(batch, 0)
+    mark_dynamic(tensor, axis)
 
 
-def _mark_specialized(batch: Tensor, full: int) -> None:
+def _mark_specialized(tensor: Tensor, axis: int, full: int) -> None:
     from torch._dynamo.decorators import mark_dynamic  # noqa: PLC0415
 
-    mark_dynamic(batch, 0, specialize_on=[_equals(full)])
+    mark_dynamic(tensor, axis, specialize_on=[_equals(full)])
 
 
 _SPECIALIZATIONS: dict[int, Callable[[int], bool]] = {}
@@ -125,10 +148,10 @@ def _equals(full: int) -> Callable[[int], bool]:
     return _SPECIALIZATIONS.setdefault(full, lambda rows: rows == full)
 
 
-def _mark_unbacked(batch: Tensor, full: int) -> None:  # noqa: ARG001
+def _mark_unbacked(tensor: Tensor, axis: int, full: int) -> None:  # noqa: ARG001
     from torch._dynamo.decorators import mark_unbacked  # noqa: PLC0415
 
-    mark_unbacked(batch, 0)
+    mark_unbacked(tensor, axis)
 
 
 def _to_full(rows: int, full: int) -> int:

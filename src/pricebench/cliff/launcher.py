@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pricebench.cliff.records import Block, Call, Toolchain
-from pricebench.cliff.schedule import CliffError, Kind, Step
+from pricebench.cliff.schedule import Check, CliffError, Kind, Step
 from pricebench.cliff.worker import CAN_FORK
 from pricebench.units import Second
 
@@ -44,8 +44,9 @@ class Setting:
     """What all cells of a run share.
 
     Attributes:
-        workload: `module:function` that makes it in the cell's process.
-        residual_rows: Handed to that function.
+        workload: `module:function` or `path/to/file.py:function` that makes it in the cell's process.
+        residual_rows: Of the residual batch; None for the workload's own.
+        dims: Which axis is what, found out once and not in every cell; None where the cell may find out.
         threads: Of each cell, set before anything is compiled.
         device: "cpu" or "cuda".
         counts_only: Capture graphs, but compile nothing.
@@ -53,7 +54,8 @@ class Setting:
     """
 
     workload: str = "pricebench.workload:house_prices"
-    residual_rows: int = 1207
+    residual_rows: int | None = None
+    dims: Mapping[str, Mapping[int, str]] | None = None
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     device: str = "cpu"
     counts_only: bool = False
@@ -117,7 +119,7 @@ class Launcher:
         self._stop()
 
     @contextmanager
-    def cell(self, arm: str, kind: Kind, cache: Path) -> Iterator[RunningProcess]:
+    def cell(self, arm: str, kind: Kind, cache: Path, check: Check = Check.YES) -> Iterator[RunningProcess]:
         """A fresh process with an arm made ready, which compiles into `cache`; ended on leaving.
 
         Raises:
@@ -132,6 +134,8 @@ class Launcher:
                 kind=kind,
                 workload=setting.workload,
                 residual_rows=setting.residual_rows,
+                dims=setting.dims,
+                check=check,
                 threads=setting.threads,
                 device=setting.device,
                 counts_only=setting.counts_only,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +21,14 @@ from pricebench.cliff.launcher import (
     temporary_folder,
 )
 from pricebench.cliff.records import Block, Call, Cell, Report
-from pricebench.cliff.schedule import CliffError, Kind, Order, Step, schedule
-from pricebench.cliff.worker import CAN_FORK, load_workload
+from pricebench.cliff.schedule import Check, CliffError, Kind, Order, Step, schedule
+from pricebench.cliff.worker import CAN_FORK
 from pricebench.load import LoadMeter
 from pricebench.machine import this_machine
 from pricebench.modes import compile  # noqa: A004 - the mode's name is its key
 from pricebench.units import Second
+from pricebench.workload import Workload, load_workload
+from pricebench.workload.checks import quieted
 
 NUM_PROCESSES = 5
 NUM_BLOCKS = 30
@@ -129,15 +131,15 @@ def measure(
 
     Raises:
         CliffError: The workload's shapes leave nothing to measure, or `begun` was measured under other conditions.
+        WorkloadError: The workload cannot be made.
     """
     started, meter = time.monotonic(), LoadMeter()
-    setting = plan.setting
-    workload = load_workload(setting.workload, setting.residual_rows)
-    steps = {order: schedule(workload.shapes, order) for order in Order}
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(setting.threads)
-    report = _begin(plan, workload.name, workload.shapes)
-    torch.set_num_threads(threads_before)
+    workload = load_workload(plan.setting.workload, residual_rows=plan.setting.residual_rows)
+    setting = replace(plan.setting, dims=workload.dims)
+    shapes = rows_of(workload)
+    steps = {order: schedule(shapes, order) for order in Order}
+    plan, notes, checks = _fitted(plan, workload)
+    report = _begin(plan, workload, shapes, notes)
     earlier: tuple[str, ...] = ()
     if begun:
         report, earlier = _continued(begun, report), begun.warnings
@@ -166,7 +168,7 @@ def measure(
                     if no_compiler and planned.arm.compiles:
                         cell = planned.cell(failure=f"not available: {no_compiler}")
                     else:
-                        cell = _run(launcher, planned, steps[planned.order], caches.of(planned))
+                        cell = _run(launcher, planned, steps[planned.order], caches.of(planned), checks[planned.kind])
                     warnings = dict.fromkeys((*earlier, *meter.warnings(own=launcher.cpu_seconds)))
                     report = replace(report.with_cell(cell), warnings=tuple(warnings))
                     on_change(report)
@@ -197,6 +199,41 @@ def _continued(begun: Report, fresh: Report) -> Report:
             )
     arms = {**begun.conditions["arms"], **fresh.conditions["arms"]}
     return replace(begun, conditions={**begun.conditions, "arms": arms}, is_complete=False)
+
+
+def rows_of(workload: Workload) -> dict[str, int]:
+    """The batch of each shape.
+
+    Raises:
+        CliffError: No size varies, or no shape is a residual batch.
+    """
+    if not workload.batch:
+        raise CliffError(f"{workload.name}: no dimension varies, so no batch is residual. Give dims.")
+    shapes = {shape: workload.rows(shape) for shape in workload.shapes}
+    if "residual" not in shapes:
+        raise CliffError(
+            f"{workload.name}: no shape is called 'residual', found {', '.join(shapes)}. Name one, or give "
+            "--residual-rows."
+        )
+    return shapes
+
+
+def _fitted(plan: Plan, workload: Workload) -> tuple[Plan, tuple[str, ...], dict[Kind, Check]]:
+    """The plan without what the workload cannot do; what must be said of it; how the answers of a kind are checked."""
+    notes, checks = list(workload.notes), dict.fromkeys(Kind, Check.YES)
+    if not workload.has_loss and Kind.TRAINING in plan.kinds:
+        kinds = tuple(kind for kind in plan.kinds if kind is not Kind.TRAINING)
+        words = f"{workload.name} has no loss, so training is left out"
+        if not kinds:
+            raise CliffError(f"{words}, and nothing else was asked for. Give loss and targets.")
+        plan, notes = replace(plan, kinds=kinds), [*notes, words]
+    elif Kind.TRAINING in plan.kinds:
+        remark = quieted(workload)[1]
+        if remark:
+            # Two ways to draw random numbers cannot be compared by their results.
+            checks[Kind.TRAINING] = Check.NO
+            notes.append(remark)
+    return plan, tuple(notes), checks
 
 
 class _Pace:
@@ -238,13 +275,16 @@ class _Caches:
         return cache
 
 
-def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Path) -> Cell:
-    """Take an arm through the schedule; what was measured before a crash is kept."""
+def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Path, check: Check) -> Cell:
+    """Take an arm through the schedule; what was measured before a crash is kept.
+
+    Where its answers cannot be checked while they are timed, the first process of an arm is followed by a quiet one.
+    """
     calls: list[Call] = []
     blocks: list[Block] = []
     prepare, num_graphs, failure = None, None, ""
     try:
-        with launcher.cell(planned.arm.name, planned.kind, cache) as process:
+        with launcher.cell(planned.arm.name, planned.kind, cache, check) as process:
             prepare = process.prepare_seconds
             for step in steps:
                 call = process.call(step)
@@ -254,6 +294,8 @@ def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Pat
                     if block:
                         blocks.append(block)
             num_graphs = process.num_graphs()
+        if check is Check.NO and planned.process == 0 and planned.cache == "cold":
+            calls = _checked(launcher, planned, steps, cache, calls)
     except CellError as error:
         failure = str(error)
     return planned.cell(
@@ -261,16 +303,33 @@ def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Pat
     )
 
 
-def _begin(plan: Plan, workload: str, shapes: Any) -> Report:
+def _checked(
+    launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Path, calls: Sequence[Call]
+) -> list[Call]:
+    """The calls with the errors that the same ones have in a process whose module is not random."""
+    found = []
+    with launcher.cell(planned.arm.name, planned.kind, cache, Check.QUIET) as process:
+        for step, call in zip(steps, calls, strict=True):
+            quiet = process.call(step)
+            found.append(replace(call, max_abs_error=quiet.max_abs_error, failure=call.failure or quiet.failure))
+    return found
+
+
+def _begin(plan: Plan, workload: Workload, shapes: Mapping[str, int], notes: Sequence[str]) -> Report:
     setting = plan.setting
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(setting.threads)
     machine = this_machine(setting.device)
+    torch.set_num_threads(threads_before)
     return Report(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=machine.digest,
         machine=asdict(machine),
         conditions={
-            "workload": workload,
+            "workload": workload.name,
             "shapes": dict(shapes),
+            "sizes": {shape: dict(sizes) for shape, sizes in workload.shapes.items()},
+            "notes": list(notes),
             "threads": setting.threads,
             "device": setting.device,
             "counts_only": setting.counts_only,

@@ -26,6 +26,14 @@ class Kind(StrEnum):
     TRAINING = "training"
 
 
+class Check(StrEnum):
+    """How the answers of a cell are checked: not at all where training is random, but in a cell of its own, quiet."""
+
+    YES = "yes"
+    NO = "no"
+    QUIET = "quiet"
+
+
 class Order(StrEnum):
     """Which shapes come in which order."""
 

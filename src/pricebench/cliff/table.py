@@ -152,6 +152,7 @@ def conditions(report: Report) -> list[str]:
         f"Python {machine['python']}, torch {machine['torch']}, {machine['device']}; workload {facts['workload']} "
         f"(rows: {shapes}); {report.started}, fingerprint {report.fingerprint}."
     )
+    sentences += [f"Of the workload: {note}." for note in facts.get("notes", ())]
     if report.toolchain:
         tools = report.toolchain
         sentences.append(

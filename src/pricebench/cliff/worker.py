@@ -17,13 +17,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pricebench.cliff.schedule import CliffError, Kind, Step
+from pricebench.cliff.schedule import Check, CliffError, Kind, Step
 from pricebench.errors import PricebenchError
-
-if TYPE_CHECKING:
-    from pricebench.workload import Workload
 
 CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
 
@@ -124,6 +121,7 @@ def _prepare(request: dict[str, Any]) -> Any:
     from pricebench.cliff.arms import arm_named  # noqa: PLC0415
     from pricebench.cliff.cell import RunningCell  # noqa: PLC0415
     from pricebench.cliff.recorder import uncompiled  # noqa: PLC0415
+    from pricebench.workload import load_workload  # noqa: PLC0415
 
     arm = arm_named(request["arm"])
     missing = arm.missing(request["device"])
@@ -133,31 +131,12 @@ def _prepare(request: dict[str, Any]) -> Any:
     torch.manual_seed(0)
     return RunningCell(
         arm,
-        load_workload(request["workload"], request["residual_rows"]),
+        load_workload(request["workload"], residual_rows=request["residual_rows"], dims=request["dims"]),
         Kind(request["kind"]),
         device=torch.device(request["device"]),
         backend=uncompiled if request["counts_only"] else None,
+        check=Check(request["check"]),
     )
-
-
-def load_workload(name: str, residual_rows: int) -> Workload:
-    """Call the function `module:function`, which takes `residual_rows` and gives a `Workload`.
-
-    Raises:
-        CliffError: There is no such function, or it gives something else. What it raises itself is passed on.
-    """
-    from pricebench.workload import Workload  # noqa: PLC0415
-
-    module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        make = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise CliffError(f"The workload {name} cannot be found: {error}. Expected module:function.") from error
-    workload = make(residual_rows=residual_rows)
-    if not isinstance(workload, Workload):
-        raise CliffError(f"{name} gave a {type(workload).__name__}, expected a pricebench.workload.Workload.")
-    return workload
 
 
 def _reason(error: Exception) -> str:

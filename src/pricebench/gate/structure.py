@@ -12,24 +12,27 @@ import copy
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
+from pricebench.agreement import default_tolerance, expected_output, largest_difference
+from pricebench.errors import PricebenchError
+from pricebench.inputs import Example, Inputs, leaves
 from pricebench.modes import MODES, ExecutionMode, inductor_code
 from pricebench.modes.compile import forget
 from pricebench.profiling import kineto
-from pricebench.workload import Workload, count_flop
+from pricebench.workload import FULL, Workload, count_flop, load_workload
+from pricebench.workload.checks import changes_inputs, expected_training, loss_and_gradients, quieted
 
 SCHEMA = 1
 _WARM_UP_CALLS = 3
 _LATER_CALLS = 3
-# Relative to the largest output: float32 sums of 256 products in another order are off by a hundredth of this.
-_TOLERANCE = 1e-4
+_ALL_CALLS = 1 + _WARM_UP_CALLS + _LATER_CALLS + 1 + 1  # where kernels are looked at, and profiled, and the result
 
 
 def facts(workload: Workload) -> dict[str, Any]:
@@ -38,23 +41,29 @@ def facts(workload: Workload) -> dict[str, Any]:
     A mode that fails, or that cannot run here, says why in its case.
     """
     cases: dict[str, Any] = {}
-    for shape in ("full", "single"):
-        inputs = workload.inputs(workload.shapes[shape])
+    is_fresh = changes_inputs(workload, FULL)
+    for shape in (shape for shape in (FULL, "single") if shape in workload.shapes):
+        inputs = workload.inputs(shape)
         for mode in MODES:
             cases[f"inference[{mode.name}-{shape}]"] = _case(
                 mode,
-                lambda mode: inference_facts(mode, workload.module, inputs),  # noqa: B023 - called at once
+                lambda mode: inference_facts(
+                    mode,
+                    workload.module,
+                    inputs,  # noqa: B023
+                    tolerance=workload.tolerated,
+                    is_fresh=is_fresh,
+                ),
             )
-    inputs = workload.inputs(workload.shapes["full"])
-    targets = workload.targets(len(inputs))
-    for mode in MODES:
-        cases[f"training[{mode.name}-full]"] = _case(mode, lambda mode: training_facts(mode, workload, inputs, targets))
+    inputs = workload.inputs(FULL)
+    for mode in MODES if workload.has_loss else ():
+        cases[f"training[{mode.name}-full]"] = _case(mode, lambda mode: training_facts(mode, workload, is_fresh))
     return {
         "schema": SCHEMA,
         "torch": torch.__version__.partition("+")[0],
         "workload": workload.name,
         "parameters": sum(parameter.numel() for parameter in workload.module.parameters()),
-        "flop": count_flop(lambda: workload.module(inputs)),
+        "flop": count_flop(lambda: inputs.clone().call(workload.module)),
         "cases": cases,
     }
 
@@ -74,14 +83,28 @@ def _case(mode: ExecutionMode, find: Callable[[ExecutionMode], dict[str, Any]]) 
         forget()
 
 
-def inference_facts(mode: ExecutionMode, module: nn.Module, inputs: Tensor) -> dict[str, Any]:
-    """What is true of a module's forward pass in a mode, on one batch."""
-    with torch.inference_mode():
-        expected = copy.deepcopy(module).double().eval()(inputs.double())
+def inference_facts(
+    mode: ExecutionMode, module: nn.Module, example: Example, *, tolerance: float | None = None, is_fresh: bool = False
+) -> dict[str, Any]:
+    """What is true of a module's forward pass in a mode, on one batch.
+
+    Args:
+        mode: How it is executed.
+        module: Left as it is.
+        example: Arguments of a call.
+        tolerance: Of the output; derived from the module where it is left out.
+        is_fresh: A call changes its inputs, so each gets its own.
+    """
+    inputs = Inputs.of(example)
+    expected, _ = expected_output(module, inputs)
     forward = mode.prepare_inference(module, inputs)
-    found = _counted(mode, lambda: forward(inputs))
-    output = forward(inputs)
-    found = {"equals_eager": _is_equal(output, expected), "inference_mode": output.is_inference(), **found}
+    supply = _supply(inputs, is_fresh=is_fresh)
+    found = _counted(mode, lambda: next(supply).call(forward))
+    output = next(supply).call(forward)
+    error = largest_difference(output, expected).error
+    tolerance = default_tolerance(module) if tolerance is None else tolerance
+    inferred = all(leaf.is_inference() for _, leaf in leaves(output) if isinstance(leaf, Tensor))
+    found = {"equals_eager": error <= tolerance, "inference_mode": inferred, **found}
     if mode.name == "fx":
         found["nodes"] = len(mode.build(copy.deepcopy(module), inputs).graph.nodes)  # type: ignore[attr-defined]
     if mode.name == "torchscript":
@@ -91,29 +114,34 @@ def inference_facts(mode: ExecutionMode, module: nn.Module, inputs: Tensor) -> d
     return found
 
 
-def training_facts(mode: ExecutionMode, workload: Workload, inputs: Tensor, targets: Tensor) -> dict[str, Any]:
-    """What is true of forward, loss and backward in a mode, on one batch."""
-    reference = copy.deepcopy(workload.module).double()
-    expected = _gradients(reference, workload.loss(reference(inputs.double()), targets.double()))
+def training_facts(mode: ExecutionMode, workload: Workload, is_fresh: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+    """What is true of forward, loss and backward in a mode, on the full batch.
+
+    A module that is random in training is checked with that switched off, and counted with it on.
+    """
+    inputs, targets = workload.inputs(FULL), workload.targets(FULL)
+    quiet, remark = quieted(workload)
+    expected = expected_training(workload, quiet, FULL)
     module = copy.deepcopy(workload.module)
     forward = mode.prepare_training(module, inputs)
+    supply = _supply(inputs, is_fresh=is_fresh)
 
     def step() -> Tensor:
-        return _gradients(module, workload.loss(forward(inputs), targets))
+        gradients = loss_and_gradients(workload, module, forward, next(supply), targets)[1:]
+        return torch.cat([gradient.flatten() for gradient in gradients])
 
     found = _counted(mode, step)
-    return {"equals_eager": _is_equal(step(), expected), **found}
+    if remark:
+        forget()
+        module, forward = quiet, mode.build(quiet, inputs)
+        found["checked"] = remark
+    vector = torch.cat([gradient.flatten() for gradient in expected.value[1:]])
+    return {"equals_eager": largest_difference(step(), vector).error <= expected.tolerance, **found}
 
 
-def _gradients(module: nn.Module, loss: Tensor) -> Tensor:
-    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, list(module.parameters()))])
-
-
-def _is_equal(found: Tensor, expected: Tensor) -> bool:
-    if found.shape != expected.shape:
-        return False
-    error = (found.detach().double() - expected.detach()).abs().max()
-    return bool(error <= _TOLERANCE * expected.detach().abs().max())
+def _supply(inputs: Inputs, *, is_fresh: bool) -> Iterator[Inputs]:
+    """The inputs of one call after another, made beforehand: a copy made in between would be counted."""
+    return iter([inputs.clone() for _ in range(_ALL_CALLS)]) if is_fresh else repeat(inputs)
 
 
 def _counted(mode: ExecutionMode, call: Callable[[], object]) -> dict[str, Any]:
@@ -163,10 +191,15 @@ def main() -> None:
     """Print the facts; what the code itself prints goes to stderr."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--workload", required=True)
-    module, _, function = parser.parse_args().workload.partition(":")
+    name = parser.parse_args().workload
     answers, sys.stdout = sys.stdout, sys.stderr
     torch.set_num_threads(1)
-    made = getattr(import_module(module), function)()
+    try:
+        made = load_workload(name)
+    except PricebenchError as error:
+        # The gate quotes the last line.
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(int(error.exit_code)) from None
     answers.write(json.dumps(facts(made)) + "\n")
 
 

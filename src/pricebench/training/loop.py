@@ -5,16 +5,18 @@ Shapes: N rows of the training set, B rows of a batch, F features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from pricebench.inputs import Inputs
 from pricebench.modes import Forward
 
 
 class TrainStep:
-    """Forward, mean squared error, backward, Adam.
+    """Forward, loss (mean squared error by default), backward, Adam.
 
     Attributes:
         optimizer: Fused Adam: one kernel for all parameters. Weight decay is Adam's own L2 term, on matrices only: a
@@ -22,9 +24,16 @@ class TrainStep:
     """
 
     def __init__(
-        self, forward: Forward, module: nn.Module, *, learning_rate: float = 1e-3, weight_decay: float = 0.0
+        self,
+        forward: Forward,
+        module: nn.Module,
+        *,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        loss: Callable[[Any, Any], Tensor] = nn.functional.mse_loss,
     ) -> None:
         self._forward = forward
+        self._loss = loss
         matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
         biases = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
@@ -38,7 +47,13 @@ class TrainStep:
 
     def __call__(self, x_BF: Tensor, z_B1: Tensor) -> Tensor:
         """Take one step on a batch; returns its loss before the step, a scalar tensor."""
-        loss = nn.functional.mse_loss(self._forward(x_BF), z_B1)
+        return self._descend(self._loss(self._forward(x_BF), z_B1))
+
+    def on(self, inputs: Inputs, targets: Any) -> Tensor:
+        """The same on any arguments of the module and any targets of the loss."""
+        return self._descend(self._loss(inputs.call(self._forward), targets))
+
+    def _descend(self, loss: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from pricebench.agreement import Difference, expected_output, in_float64, largest_difference, run_in_float64
+from pricebench.agreement import (
+    Difference,
+    default_tolerance,
+    expected_output,
+    in_float64,
+    largest_difference,
+    run_in_float64,
+)
 from pricebench.inputs import Inputs, as_float64, leaves
 from pricebench.workload.workload import Sizes, Workload
 
@@ -74,7 +81,10 @@ def expected_training(workload: Workload, module: nn.Module, shape: str | Sizes 
     except Exception as error:
         value, by = found, f"eager, for in float64 it fails: {next(iter(str(error).splitlines()), '')}"
     difference = largest_difference(found, value, together=True)
-    return Expected(value=value, by=by, eager=difference, tolerance=workload.tolerated, is_together=True)
+    # A gradient is a sum over the batch too.
+    derived = default_tolerance(module, rows=workload.rows(shape))
+    tolerance = derived if workload.tolerance is None else workload.tolerance
+    return Expected(value=value, by=by, eager=difference, tolerance=tolerance, is_together=True)
 
 
 def loss_and_gradients(

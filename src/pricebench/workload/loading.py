@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,7 @@ from pricebench.workload.example import GivenDims, from_example
 from pricebench.workload.workload import Workload
 
 HOUSE_PRICES = "pricebench.workload:house_prices"
+_RESIDUAL_ROWS = 1207  # that of house prices, for a function that must be given a number and nobody named one
 
 
 def load_workload(name: str, *, residual_rows: int | None = None, dims: GivenDims | None = None) -> Workload:
@@ -36,9 +38,13 @@ def load_workload(name: str, *, residual_rows: int | None = None, dims: GivenDim
     if not source or not function:
         raise WorkloadError(f"The workload is '{name}', expected module:function or path/to/file.py:function.")
     make = _function(name, source, function)
-    takes_rows = "residual_rows" in _parameters(make)
+    parameters = _parameters(make)
+    takes_rows = "residual_rows" in parameters
+    handed = residual_rows
+    if handed is None and takes_rows and parameters["residual_rows"].default is inspect.Parameter.empty:
+        handed = _RESIDUAL_ROWS
     try:
-        made = make(residual_rows=residual_rows) if takes_rows and residual_rows is not None else make()
+        made = make(residual_rows=handed) if takes_rows and handed is not None else make()
     except WorkloadError:
         raise
     # Somebody's function may raise anything.
@@ -129,8 +135,8 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _parameters(function: Any) -> tuple[str, ...]:
+def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
     try:
-        return tuple(inspect.signature(function).parameters)
+        return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return ()
+        return {}
