@@ -1,8 +1,8 @@
-"""The cliff's page and the README's part of it, made from one committed report: `python -m benchmarks.cliff_page`.
+"""The cliff's page and the README's part of it, made from one committed report: `python -m evidence.cliff_page`.
 
 The report is named in the page. Tables stand between `<!-- table NAME -->` and `<!-- end of table -->`, figures in
-running text between `<!--NAME-->` and `<!--/-->`, pictures in `docs/images/`; `tests/test_cliff_page.py` holds them to
-the report.
+running text between `<!--NAME-->` and `<!--/-->`, pictures in `docs/images/`; `tests/evidence/test_cliff_page.py`
+holds them to the report.
 """
 
 from __future__ import annotations
