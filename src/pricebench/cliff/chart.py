@@ -91,7 +91,7 @@ def steady(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
 def steady_chart(analysis: Analysis, arms: list[str]) -> alt.LayerChart:
     """Steady times against eager's in the same moment, with the run's noise floor as a band."""
     frame = steady(analysis, arms)
-    floor = analysis.floor("level")
+    floor = analysis.floors.level
     blocks = ["full, A", "residual", "full, B", "full, C"]
     x = alt.X("ratio:Q", title="time / eager's time", scale=alt.Scale(zero=False))
     y = alt.Y("arm:N", sort=arms, title=None)
