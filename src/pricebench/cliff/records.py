@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.cliff.schedule import CliffError, Kind, Order
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_json
 from pricebench.units import Second
 
 SCHEMA = 1
@@ -210,7 +210,7 @@ class Report:
             CliffError: It cannot be read, is no cliff report, or is of another schema.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"no JSON ({error})"
             raise CliffError(

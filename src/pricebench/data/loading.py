@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pricebench.data.cells import MEND, printable, to_float64
+from pricebench.data.cells import MEND, to_float64
 from pricebench.data.dataset import Dataset
 from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header
 from pricebench.data.sources import no_rows, open_source
-from pricebench.errors import DataError
+from pricebench.errors import DataError, printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

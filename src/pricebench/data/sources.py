@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from pricebench.data.cells import MEND, MISSING, is_number, not_a_number, printable, to_float64
+from pricebench.data.cells import MEND, MISSING, is_number, not_a_number, to_float64
 from pricebench.data.schema import Block
-from pricebench.errors import DataError
+from pricebench.errors import DataError, printable
 
 _SCAN_BYTES = 1 << 18  # stays in cache: half the time of a memory map, whose pages are faulted in one by one
 _HEAD_BYTES = 1 << 20  # Arrow's block size: a header longer than that it cannot read either

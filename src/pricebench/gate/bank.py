@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from pricebench.files import read_file
 from pricebench.gate.records import Block, GateError
 
 _SCHEMA = 1
@@ -60,7 +61,7 @@ class Bank:
             GateError: It cannot be read.
         """
         try:
-            data = path.read_bytes()
+            data = read_file(path)
             text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
             bank = cls(path=path, machine={})
             for line in text.splitlines():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import ExitCode
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_json
 from pricebench.gate.judge import LOOKS, Verdict
 from pricebench.gate.records import Block, GateError
 from pricebench.units import Second
@@ -225,7 +225,7 @@ class Report:
             GateError: It cannot be read, or is of another schema.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"no JSON ({error})"
             raise GateError(f"{path}: expected a gate report, found: {reason}. Make one: pricebench gate.") from error
