@@ -51,9 +51,9 @@ def is_number(cell: str) -> bool:
     return cell.isascii() and _are_numbers(pa.array([cell]))
 
 
-def not_a_number(path: Path, name: str, cell: str, row: int) -> DataError:
-    """The error for one cell that had to be a number."""
-    return DataError(f"{path.name}, row {row}: {name} is '{printable(cell)}', expected a number. {MEND}")
+def not_a_number(path: Path, name: str, cell: str, row: int, *, hint: str = "") -> DataError:
+    """The error for one cell that had to be a number, with a hint at what may have made it none."""
+    return DataError(f"{path.name}, row {row}: {name} is '{printable(cell)}', expected a number. {hint}{MEND}")
 
 
 def _parse(cells: Cells) -> Cells:
