@@ -295,13 +295,15 @@ def _plural(number: int, noun: str) -> str:
 
 def _check_kinds(record: Mapping[str, Any]) -> None:
     """TypeError where a field of a report is not what everybody takes it for."""
-    kinds = {
+    kinds: dict[str, Any] = {
         **dict.fromkeys(("started", "base", "head", "fingerprint"), str),
         **dict.fromkeys(("machine", "conditions"), dict),
+        **dict.fromkeys(("findings", "structure", "warnings", "blocks"), list),
+        "control": dict | None,
     }
     for name, kind in kinds.items():
         if not isinstance(record[name], kind):
-            raise TypeError(f"{name} is {record[name]!r}, expected {kind.__name__}")
+            raise TypeError(f"{name} is {record[name]!r}, expected {getattr(kind, '__name__', kind)}")
 
 
 _TEXTS = frozenset({"benchmark", "verdict", "accepted", "note"})
