@@ -1,1 +1,1 @@
-"""Scripts that make what is committed as evidence: reports, tables and pictures, and the models that they measure."""
+"""What makes the committed evidence and the documents that quote it: a script a file, `python -m evidence.NAME`."""
