@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pricebench.gate import trees
 from pricebench.gate.processes import Side, process
+from pricebench.gate.pythons import require
 from pricebench.gate.records import Arm, GateError, Pair
 from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
 from pricebench.gate.reviewed import Accepted
@@ -39,6 +40,7 @@ class Request:
         carry: Paths that git ignores and both trees need, such as a trained model; relative to the checkout.
         accepted: Where head keeps its file of accepted changes; relative.
         threads: Of every process.
+        python: Of an environment for head, which need not hold pricebench; else the one that runs this.
         base_python: Of an environment for base; else head's where it fits, else one made from base's lock.
         can_share: Fork the arms from one process, where that is possible.
         environment: Variables for all processes.
@@ -53,6 +55,7 @@ class Request:
     carry: Sequence[str] = ()
     accepted: str = ""
     threads: int = 1
+    python: Path | None = None
     base_python: Path | None = None
     can_share: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -110,19 +113,23 @@ def prepare(
         GateError: Something is not what it should be; the message says what to do.
     """
     root = request.root
+    python = request.python or Path(sys.executable)
+    require(workspace, python, "--python")
+    if request.base_python:
+        require(workspace, request.base_python, "--base-python")
     say("checking out")
     base = trees.check_out(workspace, root, trees.resolve(root, request.base), _TREES[0])
     if request.head is None:
         head = trees.check_out_as_it_is(workspace, root, _TREES[1])
     else:
         head = trees.check_out(workspace, root, trees.resolve(root, request.head), _TREES[1])
-    python = Path(sys.executable)
     base_python = request.base_python
     if base_python is None:
         base_python = python
         if trees.needs(base.folder) != trees.needs(head.folder):
             say("making an environment for base, whose dependencies differ")
-            base_python = trees.make_environment(workspace, base)
+            base_python = trees.make_environment(workspace, base, python)
+            require(workspace, base_python, "--base-python")
     accepted = Accepted.load(head.folder / request.accepted)
     for tree in (base, head):
         _carry(request, tree)
@@ -166,8 +173,7 @@ def prepare(
     # macOS's own libraries do not survive a fork after they were used.
     if request.can_share and base_python == python and sys.platform == "linux":
         say("importing what the arms share")
-        both = {name: file for name, file in on_base.modules.items() if name in on_head.modules}
-        modules = forkable(crew, process(crew, sides[0]), shareable(both, (base.folder, head.folder)))
+        modules = forkable(crew, process(crew, sides[0]), shareable(on_base, on_head, (base.folder, head.folder)))
     sides += tuple(replace(sides[0], arm=arm, tree=second.folder) for arm in (Arm.NULL, Arm.CONTROL))
     return Prepared(
         crew=crew,
@@ -253,6 +259,12 @@ def _refuse_two_machines(base: Rehearsal, head: Rehearsal, *, same_environment: 
 def _pairs(base: Rehearsal, head: Rehearsal, renamed: Mapping[str, str]) -> tuple[Pair, ...]:
     """Benchmarks that work on both sides."""
     if not base.found and not head.found:
+        for side, reasons in (("head", head.broken), ("base", base.broken)):
+            for file, reason in reasons.items():
+                raise GateError(
+                    f"nothing can be compared: pytest on {side} cannot import {file}: {reason}. "
+                    "Install what it needs where the suite runs, or name other files behind --."
+                )
         raise GateError(
             "the suite has no benchmark: no test that was chosen uses the fixture `benchmark`. "
             "Name the suite behind --, or choose with -k."

@@ -3,9 +3,10 @@
 A copy of this file is loaded into an ordinary pytest run on each tree, base and head. So it imports pytest,
 pytest-benchmark, the standard library and the copy of `paired.answering` beside it only: pricebench may be absent
 there, or another version. What it says and hears stands in `paired.answering`; its last line also names the files of
-all modules:
+all modules, and its first one what could not be collected:
 
-    {"finished": status, "modules": {name: file}}
+    {"collected": [...], "machine": {...}, "uncollected": {id of a file: [outcome, reason]}}
+    {"finished": status, "modules": {name: file}, "folders": [of its environment], "plugins": [names of modules]}
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
             setattr(config.option, f"benchmark_{name}", None)
     config.option.benchmark_enable = True
     config.option.benchmark_compare_fail = []
+    # What can be collected is measured; the driver is told of the rest, and lets none of it pass.
+    config.option.continue_on_collection_errors = True
     # Registered here, after pytest-benchmark: of two plugins' fixtures the later one is taken.
     config.pluginmanager.register(Worker(answering.Line.of_environment()), "pricebench-gate-worker")
 
@@ -53,13 +59,24 @@ class Worker:
     def __init__(self, line: answering.Line) -> None:
         self._line = line
         self._reasons: dict[str, tuple[str, str]] = {}
+        self._uncollected: dict[str, tuple[str, str]] = {}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember which files could not be imported, or did not want to be."""
+        if not report.passed:
+            self._uncollected[report.nodeid] = (report.outcome, _reason(report))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Tell what there is, and keep what is asked for."""
         found = {item.nodeid: item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())}
-        self._line.say(collected=list(found), machine=answering.machine("torch", "numpy", "pytest-benchmark"))
-        session.items[:] = [found[name] for name in self._line.hear()["run"]]
+        machine = answering.machine("torch", "numpy", "pytest-benchmark")
+        self._line.say(collected=list(found), machine=machine, uncollected=self._uncollected)
+        wanted = self._line.hear()["run"]
+        if lost := [name for name in wanted if name not in found]:
+            reasons = "; ".join(f"{name}: {reason}" for name, (_, reason) in self._uncollected.items())
+            raise pytest.UsageError(f"{lost[0]} was there and is not any more ({reasons or 'no reason given'})")
+        session.items[:] = [found[name] for name in wanted]
 
     @pytest.fixture
     def benchmark(self, benchmark: BenchmarkFixture) -> BenchmarkFixture:
@@ -83,13 +100,15 @@ class Worker:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Say which modules were used from where: code of another tree would make the comparison worthless."""
-        self._line.say(finished=int(exitstatus), modules=_modules())
+        self._line.say(finished=int(exitstatus), modules=_modules(), folders=_folders(), plugins=_plugins())
 
 
-def _reason(report: pytest.TestReport) -> str:
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr or "")
     # pytest marks the lines that say what failed with an E.
     marked = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    if isinstance(report, pytest.CollectReport):
+        marked = marked[-1:]  # of a syntax error the first says only where
     lines = marked or [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0][:300] if lines else report.outcome
 
@@ -102,6 +121,22 @@ def _modules() -> dict[str, str]:
             if isinstance(file, str):
                 found[name] = file
     return found
+
+
+def _folders() -> list[str]:
+    """Where this environment's own modules lie."""
+    names = ("purelib", "platlib", "stdlib", "platstdlib")
+    linked = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    return list(dict.fromkeys([*map(sysconfig.get_path, names), *linked]))
+
+
+def _plugins() -> list[str]:
+    """Modules of distributions that have a pytest plugin."""
+    found = set()
+    for distribution in metadata.distributions():
+        if any(entry.group == "pytest11" for entry in distribution.entry_points):
+            found |= {file.parts[0].partition(".")[0] for file in distribution.files or ()}
+    return sorted(found)
 
 
 class LockstepFixture(BenchmarkFixture):

@@ -5,10 +5,8 @@ It also fills the caches: bytecode, compiled graphs, whatever the suite's fixtur
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -28,8 +26,12 @@ class Rehearsal:
         rounds: Of those that say how many they have.
         failed: By id why a benchmark failed, or never used its fixture.
         skipped: By id why it was skipped.
+        broken: By the file's id why it could not be imported; what is in it nobody knows.
+        unwanted: By the file's id why it skipped itself as a whole.
         machine: What the process said of machine and libraries.
         modules: Files of all modules by name, in the order in which they were imported.
+        folders: Where the modules of its environment lie.
+        plugins: Names of modules that came with a pytest plugin.
     """
 
     estimates: Mapping[str, Second]
@@ -38,6 +40,10 @@ class Rehearsal:
     skipped: Mapping[str, str]
     machine: Mapping[str, object]
     modules: Mapping[str, str]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    unwanted: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    plugins: tuple[str, ...] = ()
 
     @classmethod
     def of_nothing(cls, machine: Mapping[str, object]) -> Self:
@@ -54,7 +60,7 @@ def rehearse(crew: Crew, side: Side, *, seed: int) -> Rehearsal:
     """Run the suite of one tree, untimed but for an estimate.
 
     Raises:
-        WorkerError: pytest ended before it was through, a file that cannot be imported for instance.
+        WorkerError: pytest ended before it was through, at a conftest that cannot be imported for instance.
         GateError: The suite used code of another tree.
     """
     with started(crew, [process(crew, side)], modules=(), seed=seed) as workers:
@@ -98,8 +104,12 @@ def _lead(crew: Crew, worker: Worker) -> Rehearsal:
         rounds=rounds,
         failed=failed,
         skipped=skipped,
+        broken={name: reason for name, (outcome, reason) in first["uncollected"].items() if outcome != "skipped"},
+        unwanted={name: reason for name, (outcome, reason) in first["uncollected"].items() if outcome == "skipped"},
         machine=first["machine"],
         modules=message["modules"],
+        folders=tuple(map(Path, message["folders"])),
+        plugins=tuple(message["plugins"]),
     )
 
 
@@ -132,21 +142,29 @@ def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str])
         )
 
 
-def shareable(modules: Mapping[str, str], trees: Iterable[Path]) -> list[str]:
+def is_in(benchmark: str, file: str) -> bool:
+    """Whether an id is one of a file's, or of a package's whose `__init__` is meant.
+
+    >>> is_in("bench/a.py::test_b", "bench/a.py"), is_in("bench/a.py::test_b", "bench/__init__.py")
+    (True, True)
+    """
+    folder = file.removesuffix("/__init__.py")
+    return benchmark.startswith((f"{file}::", f"{folder}/"))
+
+
+def shareable(base: Rehearsal, head: Rehearsal, trees: Iterable[Path]) -> list[str]:
     """Modules that can be imported once for all arms: of the environment, not of a tree, and of no pytest plugin.
 
     pytest rewrites the assertions in all modules of a distribution that has a plugin, and warns of one that is there.
+    Both sides were run by one Python, which is what said where its modules lie.
     """
-    plugins = {"conftest"}
-    for distribution in metadata.distributions():
-        if any(entry.group == "pytest11" for entry in distribution.entry_points):
-            plugins |= {file.parts[0].partition(".")[0] for file in distribution.files or ()}
-    folders = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib", "platstdlib")]
+    plugins = {"conftest", *base.plugins, *head.plugins}
     trees = list(trees)
     return [
         name
-        for name, file in modules.items()
-        if name.partition(".")[0] not in plugins
-        and any(Path(file).is_relative_to(folder) for folder in folders)
+        for name, file in base.modules.items()
+        if name in head.modules
+        and name.partition(".")[0] not in plugins
+        and any(Path(file).is_relative_to(folder) for folder in base.folders)
         and not any(Path(file).is_relative_to(tree) for tree in trees)
     ]
