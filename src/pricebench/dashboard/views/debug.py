@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from pricebench.dashboard.desk import PriceDesk
 from pricebench.dashboard.plain import plain
-from pricebench.dashboard.pricing import PriceDesk
 from pricebench.dashboard.runs import without_samples
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts

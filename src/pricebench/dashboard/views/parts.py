@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from streamlit.navigation.page import Page
 
 from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
+from pricebench.dashboard.desk import PriceDesk
+from pricebench.dashboard.house_inputs import Input, wrong_values
 from pricebench.dashboard.plain import line_of, plain
-from pricebench.dashboard.pricing import Input, PriceDesk, wrong_values
 from pricebench.dashboard.runs import FOLDER, UNKNOWN, folders_changed, machines, of_machine, run_labels
 from pricebench.dashboard.settings import Settings
 from pricebench.errors import ArtifactError

@@ -8,18 +8,11 @@ from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pricebench.dashboard import charts
+from pricebench.dashboard.desk import TIMED_CALLS, ModePrice, ModeState, PriceDesk, quartiles
 from pricebench.dashboard.plain import plain
-from pricebench.dashboard.pricing import (
-    TIMED_CALLS,
-    ModePrice,
-    ModeState,
-    Price,
-    PriceDesk,
-    PricedFile,
-    price_upload,
-    quartiles,
-)
+from pricebench.dashboard.price_range import Price
 from pricebench.dashboard.settings import Settings
+from pricebench.dashboard.uploads import PricedFile, price_upload
 from pricebench.dashboard.views import parts
 from pricebench.errors import PricebenchError
 from pricebench.modes import MODES
