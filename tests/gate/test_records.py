@@ -68,7 +68,7 @@ def test_what_is_no_bank_is_refused(tmp_path, text):
 
 
 def test_a_missing_bank_says_how_to_make_one(tmp_path):
-    with pytest.raises(GateError, match=r"python -m benchmarks\.gate_bank"):
+    with pytest.raises(GateError, match=r"python -m evidence\.gate_bank"):
         Bank.load(tmp_path / "none.jsonl")
 
 

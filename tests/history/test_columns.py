@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.make_history import make_history
+from evidence.make_history import make_history
 from pricebench.history import open_history
 from pricebench.history.columns import CASE, NUMBERS, rows_of
 from tests.history.making import entry, run

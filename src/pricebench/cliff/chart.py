@@ -90,14 +90,15 @@ def steady(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
 
 def steady_chart(analysis: Analysis, arms: list[str]) -> alt.LayerChart:
     """Steady times against eager's in the same moment, with the run's noise floor as a band."""
-    frame = steady(analysis, arms)
-    floor = analysis.floor("level")
+    # Rounded, so that the picture is the same wherever it is drawn: a logarithm's last bit hangs on the processor.
+    frame = steady(analysis, arms).round(6)
+    floor = analysis.floors.level
     blocks = ["full, A", "residual", "full, B", "full, C"]
     x = alt.X("ratio:Q", title="time / eager's time", scale=alt.Scale(zero=False))
     y = alt.Y("arm:N", sort=arms, title=None)
     offset = alt.YOffset("block:N", sort=blocks)
     band = (
-        alt.Chart(pd.DataFrame([{"from": 1 / floor, "to": floor}]))
+        alt.Chart(pd.DataFrame([{"from": round(1 / floor, 6), "to": round(floor, 6)}]))
         .mark_rect(color="#888888", opacity=0.15)
         .encode(x=alt.X("from:Q", title="time / eager's time"), x2="to:Q")
     )

@@ -74,7 +74,7 @@ class Bank:
                     bank.blocks.append(Block.from_json(record))
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise GateError(
-                f"{path}: expected a bank of blocks, found: {error}. Make one: python -m benchmarks.gate_bank."
+                f"{path}: expected a bank of blocks, found: {error}. Make one: python -m evidence.gate_bank."
             ) from error
         return bank
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from pricebench.errors import unknown_name
 from pricebench.history.cache import IndexCache
+from pricebench.history.changepoints import MIN_POINTS
 from pricebench.history.changes import Change, changes_of
 from pricebench.history.comparison import Comparison, compare, usual_change
 from pricebench.history.index import Index, build_index, rows_at
@@ -25,6 +26,7 @@ from pricebench.history.measurements import Measurements
 from pricebench.history.places import SUFFIXES, Place, place_at
 from pricebench.history.reader import parse_run, unpacked
 from pricebench.history.records import HistoryError, Run
+from pricebench.history.series import SeriesKey, rows_by_series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,18 +48,6 @@ class Unreadable(NamedTuple):
 
     path: str
     reason: str
-
-
-class SeriesKey(NamedTuple):
-    """Names a series: numbers of two fingerprints are never joined.
-
-    Attributes:
-        fingerprint: As in the table of runs; None where a file states nothing about its machine.
-        benchmark: Full name.
-    """
-
-    fingerprint: str | None
-    benchmark: str
 
 
 def open_history(where: str | Path, *, cache_home: Path | None = None, use_cache: bool = True) -> History:
@@ -130,23 +120,7 @@ class History:
     @cached_property
     def series_rows(self) -> dict[SeriesKey, npt.NDArray[np.int64]]:
         """Rows of `measurements` by series, oldest run first."""
-        measured = self.measurements
-        of_run = self.run_table["fingerprint"].to_pylist()
-        fingerprints: list[str | None] = list(dict.fromkeys(of_run))
-        benchmarks: list[str] = list(dict.fromkeys(case["benchmark"] for case in measured.cases))
-        machine, name = _positions(fingerprints), _positions(benchmarks)
-        machine_of_run = np.array([machine[each] for each in of_run], dtype=np.int64)
-        name_of_case = np.array([name[case["benchmark"]] for case in measured.cases], dtype=np.int64)
-        key = name_of_case[measured.case] * len(fingerprints) + machine_of_run[measured.run_index]
-        order = np.argsort(key, kind="stable")
-        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-        return {
-            SeriesKey(
-                fingerprints[key[rows[0]] % len(fingerprints)], benchmarks[key[rows[0]] // len(fingerprints)]
-            ): rows
-            for rows in np.split(order, starts[1:])
-            if len(rows)
-        }
+        return rows_by_series(self.measurements, self.run_table["fingerprint"].to_pylist())
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -221,15 +195,23 @@ class History:
         Args:
             branch: Only runs of this branch; None takes all.
         """
-        found = [change for key in self.series_rows for change in changes_of(self, key, branch)]
+        found = [change for key in self.series_rows for change in self._changes(key, branch)]
         return tuple(sorted(found, key=lambda change: (change.stored_at, change.benchmark), reverse=True))
 
     def series_changes(self, benchmark: str, fingerprint: str | None, branch: str | None = None) -> tuple[Change, ...]:
         """The steps of one series, oldest first; empty for one that is not there."""
         key = SeriesKey(fingerprint, benchmark)
-        return changes_of(self, key, branch) if key in self.series_rows else ()
+        return self._changes(key, branch) if key in self.series_rows else ()
 
-    def usable_runs(self, branch: str | None = None) -> npt.NDArray[np.bool_]:
+    def _changes(self, key: SeriesKey, branch: str | None) -> tuple[Change, ...]:
+        rows = self.series_rows[key]
+        rows = rows[self._usable_runs(branch)[self.measurements.run_index[rows]]]
+        if len(rows) < 2 * MIN_POINTS:  # so that no record of a run is made in vain
+            return ()
+        runs = [self.run_rows[run] for run in self.measurements.run_index[rows]]
+        return changes_of(key, runs, self.measurements.median[rows])
+
+    def _usable_runs(self, branch: str | None) -> npt.NDArray[np.bool_]:
         """Which rows of `run_table` have a readable time, and are of a branch if one is given."""
         if branch not in self._usable:
             self._usable[branch] = np.array(
@@ -289,7 +271,3 @@ class History:
 
 def _age_keys(stored_at: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.array([-(2**63) if at is None else at for at in stored_at.cast(pa.int64()).to_pylist()], dtype=np.int64)
-
-
-def _positions(values: list[Any]) -> dict[Any, int]:
-    return {value: position for position, value in enumerate(values)}

@@ -1,8 +1,8 @@
-"""The cliff's page and the README's part of it, made from one committed report: `python -m benchmarks.cliff_page`.
+"""The cliff's page and the README's part of it, made from one committed report: `python -m evidence.cliff_page`.
 
 The report is named in the page. Tables stand between `<!-- table NAME -->` and `<!-- end of table -->`, figures in
-running text between `<!--NAME-->` and `<!--/-->`, pictures in `docs/images/`; `tests/test_cliff_page.py` holds them to
-the report.
+running text between `<!--NAME-->` and `<!--/-->`, pictures in `docs/images/`; `tests/evidence/test_cliff_page.py`
+holds them to the report.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pathlib import Path
 
 import vl_convert
 
-from pricebench.cliff.analysis import Analysis, Epochs, Ratio, Spread, Stall
+from pricebench.cliff.analysis import Analysis
 from pricebench.cliff.chart import schedule_chart, steady_chart
+from pricebench.cliff.epochs import Epochs, epochs_of
+from pricebench.cliff.ratios import Ratio
 from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import BEFORE, FIRST, OTHER, Kind
+from pricebench.cliff.stalls import Spread, Stall
 from pricebench.cliff.table import conditions, sections
 from pricebench.units import Second, format_duration
 
@@ -123,7 +126,7 @@ class _Page:
             "residual_in_calls": f"{residual.cold.middle / residual_eager:,.0f}",
             "single": _spread(single.cold),
             "takeover": _ratio(analysis.after_against_before("compile")),
-            "change_floor": f"{analysis.floor('change') - 1:.1%}",
+            "change_floor": f"{analysis.floors.change - 1:.1%}",
             "per_row": f"{analysis.per_row(analysis.residual) or 0.0:.2f}",
             "per_row_aligned": f"{analysis.per_row(analysis.aligned()) or 0.0:.2f}",
             "frozen_static": _ratio(analysis.against_eager("frozen_static", BEFORE)),
@@ -183,7 +186,7 @@ class _Page:
 
 
 def _epochs(analysis: Analysis, arm: str) -> Epochs | None:
-    return analysis.epochs(arm, FULL_BATCHES) if arm in analysis.arms else None
+    return epochs_of(analysis, arm, FULL_BATCHES) if arm in analysis.arms else None
 
 
 def _spread(spread: Spread) -> str:

@@ -1,8 +1,8 @@
 """Error rates of the change points, ours beside apache-otava's defaults on the same simulated series.
 
-    python -m benchmarks.changepoint_rates                            # ours
-    uv run --with apache-otava==0.8.0 python -m benchmarks.changepoint_rates --otava
-    python -m benchmarks.changepoint_rates --critical                 # the table of critical values
+    python -m evidence.changepoint_rates                            # ours
+    uv run --with apache-otava==0.8.0 python -m evidence.changepoint_rates --otava
+    python -m evidence.changepoint_rates --critical                 # the table of critical values
 
 Otava pins NumPy 2.2.0, so it is laid over the environment for this script only and is no dependency.
 """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.cliff_page import IMAGES, PAGE, README, named_report, pictures, rendered
+from evidence.cliff_page import IMAGES, PAGE, README, named_report, pictures, rendered
 from pricebench.cliff.analysis import Analysis
 from pricebench.cliff.schedule import Kind
 

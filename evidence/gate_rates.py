@@ -1,4 +1,4 @@
-"""How often the gate is wrong, and what it finds: `python -m benchmarks.gate_rates`, from the committed blocks.
+"""How often the gate is wrong, and what it finds: `python -m evidence.gate_rates`, from the committed blocks.
 
 The blocks of `gate_bank` are of identical code, so every `slower` in them is false. The same blocks with head's times
 multiplied show what would be found. `--write` puts the tables into docs/how-we-judge.md and the README, and a test
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.gate_rivals import RIVALS, Samples
+from evidence.gate_rivals import RIVALS, Samples
 from pricebench.errors import PricebenchError
 from pricebench.gate.bank import Bank
 from pricebench.gate.conclusion import judge_pair

@@ -1,6 +1,6 @@
 """Real changes of this project's code, each given to the gate: which part of it caught what.
 
-`python -m benchmarks.gate_mutations` edits a clone, runs `pricebench gate --base HEAD` in it, and keeps what was said
+`python -m evidence.gate_mutations` edits a clone, runs `pricebench gate --base HEAD` in it, and keeps what was said
 last of each change in reports/gate/mutations.jsonl. `gate_rates` makes the table.
 """
 
@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.gate_rates import MUTATIONS, ROOT, load_runs
+from evidence.gate_rates import MUTATIONS, ROOT, load_runs
 from pricebench.files import atomic_write
 
 # Five of the slim suite: every mode, both kinds of work.

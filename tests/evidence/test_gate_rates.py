@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.gate_rates import BANK, PAGES, Rate, filled, load_bank, load_runs, sections
-from benchmarks.gate_rivals import RIVALS, asv, bencher, benchstat, conbench, criterion, github_action, pyperf, stored
+from evidence.gate_rates import BANK, PAGES, Rate, filled, load_bank, load_runs, sections
+from evidence.gate_rivals import RIVALS, asv, bencher, benchstat, conbench, criterion, github_action, pyperf, stored
 from pricebench.gate.judge import LOOKS
 
 SIZE_LIMIT = 5_000_000
@@ -84,6 +84,6 @@ def test_rules_that_test_rounds_mistake_processes_for_changes(rule, blocks):
 
 
 def test_a_gate_run_may_not_need_more_blocks_than_the_bank_is_cut_into():
-    from benchmarks.gate_rates import MOST_BLOCKS  # noqa: PLC0415 - beside what it is compared with
+    from evidence.gate_rates import MOST_BLOCKS  # noqa: PLC0415 - beside what it is compared with
 
     assert MOST_BLOCKS in LOOKS

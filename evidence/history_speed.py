@@ -1,4 +1,4 @@
-"""What opening a large history costs: `python -m benchmarks.history_speed FOLDER`, made by `benchmarks.make_history`.
+"""What opening a large history costs: `python -m evidence.history_speed FOLDER`, made by `evidence.make_history`.
 
 Every open is a process of its own. First from a cold disk where the system can forget its pages of a file, then the
 same warm, then with a full cache, with one run more, and two readers at once with an empty cache.
@@ -50,7 +50,7 @@ def opened(folder: Path, cache: Path) -> dict[str, Any]:
 
 
 def _start(folder: Path, cache: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.history_speed", _OPEN, str(cache), str(folder)]
+    command = [sys.executable, "-m", "evidence.history_speed", _OPEN, str(cache), str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -1,7 +1,7 @@
 """Real gate runs of this checkout against itself, with something done to head or to the machine.
 
-    python -m benchmarks.gate_runs --planted 0.10 --runs 20         a spin in head, as a share of every call
-    python -m benchmarks.gate_runs --adversity other-core --runs 3  somebody else's load; head is not slower
+    python -m evidence.gate_runs --planted 0.10 --runs 20         a spin in head, as a share of every call
+    python -m evidence.gate_runs --adversity other-core --runs 3  somebody else's load; head is not slower
 
 Each run is judged as `pricebench gate` judges, by blocks of its own; trees and rehearsal are shared by the runs of one
 call. Verdicts are appended to reports/gate/runs.jsonl, from which `gate_rates` makes its table.
@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.gate_rates import RUNS
+from evidence.gate_rates import RUNS
 from pricebench.errors import PricebenchError
 from pricebench.gate import trees
 from pricebench.gate.driver import Request, prepare

@@ -1,4 +1,4 @@
-"""Blocks of identical code, for knowing how often the gate is wrong: `python -m benchmarks.gate_bank`.
+"""Blocks of identical code, for knowing how often the gate is wrong: `python -m evidence.gate_bank`.
 
 Base, head and the second copy of base are the same commit, so whatever the gate finds between them is false. Each block
 is stored as soon as it is measured; a second call goes on where the first ended. `gate_rates` judges what lies there.

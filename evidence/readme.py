@@ -1,4 +1,4 @@
-"""The README's result table, made from one committed run: `python -m benchmarks.readme`.
+"""The README's result table, made from one committed run: `python -m evidence.readme`.
 
 The run is named in the README itself, between the markers; `tests/test_readme.py` holds the text to it.
 """

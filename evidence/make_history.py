@@ -1,4 +1,4 @@
-"""A history as large as ten years of nightly runs on three machines: `python -m benchmarks.make_history FOLDER`.
+"""A history as large as ten years of nightly runs on three machines: `python -m evidence.make_history FOLDER`.
 
 Its files look like pytest-benchmark's own, with raw samples; noise, drift and steps are drawn with a fixed seed.
 """
