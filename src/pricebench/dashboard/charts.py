@@ -183,7 +183,7 @@ _SLOWER, _FASTER = "#e5484d", "#30a46c"
 
 
 def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False) -> Chart:
-    """A line per contestant over the runs, oldest to newest, with a triangle at every step.
+    """A line per contestant over the runs, oldest to newest, with the quartiles as a band and a triangle at every step.
 
     Args:
         points: `name`, `x`, `median`, `q1`, `q3` in seconds, `run`, `commit`, `when`, `num_runs`.
@@ -218,6 +218,11 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
     ]
     picked = alt.selection_point(name=PICKED, fields=["run"], on="click", clear="dblclick")
     line = alt.Chart(shown).mark_line(strokeWidth=2).encode(x=x, y=y, color=color)
+    band = (
+        alt.Chart(shown)
+        .mark_area(opacity=0.18)
+        .encode(x=x, y=alt.Y("low:Q", title=f"{unit} per call", scale=axis), y2="high:Q", color=color)
+    )
     # A name of its own: altair would count up at every drawing, and a drawing that differs forgets what was clicked.
     dots = (
         alt.Chart(shown, name="runs")
@@ -225,7 +230,7 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
         .encode(x=x, y=y, color=color, tooltip=tip)
         .add_params(picked)
     )
-    layers = [line, dots]
+    layers = [band, line, dots]
     if len(steps):
         marks = steps.assign(time=steps["after"] / scale)
         direction = alt.Scale(domain=[True, False], range=["triangle-up", "triangle-down"])

@@ -65,10 +65,21 @@ class Benchmark:
     timer: str | None = None
     samples: tuple[Second, ...] = ()
 
+    @property
+    def workload(self) -> str | None:
+        """What was measured, or None if not stated; a benchmark's name does not say it."""
+        return stated_workload(self.extra_info)
+
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Benchmark:
         """Build from an entry of `benchmarks`; the statistics may be nested under `stats` or lie flat beside it."""
         return cls(**benchmark_fields(entry), samples=tuple(map(float, entry.get("stats", entry).get("data") or ())))
+
+
+def stated_workload(extra_info: Mapping[str, Any]) -> str | None:
+    """The workload that a case noted beside its samples, or None."""
+    found = extra_info.get("workload")
+    return found if isinstance(found, str) else None
 
 
 def benchmark_fields(entry: Mapping[str, Any]) -> dict[str, Any]:
