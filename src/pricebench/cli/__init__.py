@@ -19,6 +19,7 @@ from pricebench.cli.history import app as history
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
+from pricebench.cli.recommend import recommend
 from pricebench.cli.train import train
 from pricebench.errors import ExitCode, PricebenchError
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, cliff, profile, gate, dashboard):
+for command in (recommend, train, predict, modes, export, cliff, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 
