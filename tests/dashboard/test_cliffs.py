@@ -5,10 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pricebench.cliff.schedule import CliffError, Kind
-from pricebench.cliff.table import Section
-from pricebench.dashboard.cliffs import calls_frame, finding_of, kinds_of, most_telling, section_frame, shown
+from pricebench.dashboard.cliffs import calls_frame, finding_of, kinds_of, most_telling, shown
 from tests.cliff.made import cell, report
-from tests.dashboard.stored import EVIL
 
 LEVEL = (1.0, 1.0, 1.0, 1.0)
 
@@ -96,12 +94,3 @@ def test_a_report_that_lacks_a_condition_is_one_sentence(made):
 
     with pytest.raises(CliffError, match=r"eager_by_design.*pricebench cliff"):
         shown(made, Kind.INFERENCE)
-
-
-def test_columns_of_one_title_are_told_apart_and_cells_stay_on_a_line():
-    section = Section(title="t", header=("arm", "2,048", "2,048", EVIL), rows=(("a", "1", "2\n3", EVIL),))
-
-    frame = section_frame(section)
-
-    assert list(frame.columns) == ["arm", "2,048", "2,048 (2)", EVIL]
-    assert frame.iloc[0].tolist() == ["a", "1", "2 · 3", EVIL]

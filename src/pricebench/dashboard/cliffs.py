@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -153,14 +152,3 @@ def _steady_picture(report: Report, kind: Kind) -> Chart | None:
     # Below the picture: on a telephone there is no room beside it.
     picture: Chart = steady_chart(analysis, arms).configure_legend(orient="bottom", columns=2)
     return picture
-
-
-def section_frame(section: Section) -> pd.DataFrame:
-    """A section's table; of two columns with one title the second gets a number."""
-    seen: Counter[str] = Counter()
-    titles = []
-    for title in map(line_of, section.header):
-        seen[title] += 1
-        titles.append(title if seen[title] == 1 else f"{title} ({seen[title]})")
-    rows = [[line_of(cell.replace("\n", " · ")) for cell in row] for row in section.rows]
-    return pd.DataFrame(rows, columns=titles)

@@ -11,10 +11,11 @@ import streamlit as st
 from pricebench.cliff.records import Report, stored_reports
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.dashboard import charts
-from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, most_telling, section_frame, shown
+from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, most_telling, shown
 from pricebench.dashboard.plain import line_of, plain
 from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
+from pricebench.dashboard.tables import section_frame
 from pricebench.dashboard.views import parts
 from pricebench.dashboard.workloads import name_of
 
