@@ -8,7 +8,7 @@ from pricebench.history import SeriesKey
 from pricebench.history.changes import changes_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-KEY = SeriesKey("0123456789", "benchmarks/test_x.py::test_f[eager]")
+KEY = SeriesKey("0123456789", "benchmarks/test_x.py::test_f[eager]", "small")
 
 
 def runs(num, *, data="houses"):
@@ -23,6 +23,7 @@ def test_a_step_is_told_with_the_runs_and_commits_around_it():
     (change,) = changes_of(KEY, runs(16), medians)
 
     assert (change.benchmark, change.fingerprint) == (KEY.benchmark, KEY.fingerprint)
+    assert change.workload == "small"
     assert (change.previous_run, change.run) == ("run7", "run8")
     assert (change.previous_commit, change.commit) == ("c7", "c8")
     assert change.stored_at == START + timedelta(days=8)

@@ -15,8 +15,8 @@ from pricebench.cliff.schedule import AFTER, BEFORE, LATER, OTHER
 from pricebench.units import format_duration
 
 _STEADY = (BEFORE, OTHER, AFTER, LATER)
-_COMPILED, _REUSED, _FIRST, _EAGER = "compiled", "graph reused", "no compiler", "ran eager"
-_COLOURS = {_COMPILED: "#d62728", _REUSED: "#1f77b4", _EAGER: "#ff7f0e", _FIRST: "#7f7f7f"}
+COMPILED, _REUSED, _FIRST, _EAGER = "compiled", "graph reused", "no compiler", "ran eager"
+_COLOURS = {COMPILED: "#d62728", _REUSED: "#1f77b4", _EAGER: "#ff7f0e", _FIRST: "#7f7f7f"}
 
 
 def calls(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def calls(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
             if call.seconds is None:
                 continue
             if call.compilations:
-                happened = _COMPILED
+                happened = COMPILED
             elif call.served is None:
                 happened = _FIRST
             else:

@@ -22,6 +22,7 @@ class Change:
     Attributes:
         fingerprint: Of the series.
         benchmark: Full name.
+        workload: Of the series.
         run: Id of the first run after the step.
         previous_run: Id of the last run before it.
         stored_at: When `run` was stored.
@@ -37,6 +38,7 @@ class Change:
 
     fingerprint: str | None
     benchmark: str
+    workload: str | None
     run: str
     previous_run: str
     stored_at: datetime
@@ -69,6 +71,7 @@ def changes_of(
         Change(
             fingerprint=key.fingerprint,
             benchmark=key.benchmark,
+            workload=key.workload,
             run=runs[step.index]["run"],
             previous_run=runs[step.index - 1]["run"],
             stored_at=runs[step.index]["stored_at"],

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from pricebench.fields import as_object, each_in
 from pricebench.history.reader import parse_json
-from pricebench.history.records import HistoryError, Run, benchmark_fields, refusing_foreign
+from pricebench.history.records import HistoryError, Run, benchmark_fields, refusing_foreign, stated_workload
 
 # What names a benchmark of a run, in the order of a case in the JSON of `cases`.
-CASE = ("benchmark", "function", "params", "group", "mode", "shape", "device", "timer", "rows")
+CASE = ("benchmark", "function", "params", "group", "mode", "shape", "device", "timer", "rows", "workload")
 NUMBERS = {
     "rounds": pa.int64(),
     "iterations": pa.int64(),
@@ -127,6 +127,7 @@ def _case(benchmark: dict[str, Any]) -> tuple[Any, ...]:
         _text(extra.get("device")),
         benchmark["timer"],
         rows if isinstance(rows, int) and 0 <= rows < 2**63 else None,
+        stated_workload(extra),
     )
 
 

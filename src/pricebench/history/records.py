@@ -83,6 +83,11 @@ class Benchmark:
     timer: str | None = None
     samples: tuple[Second, ...] = ()
 
+    @property
+    def workload(self) -> str | None:
+        """What was measured, or None if not stated; a benchmark's name does not say it."""
+        return stated_workload(self.extra_info)
+
     @classmethod
     def from_json(cls, entry: Any) -> Benchmark:
         """Build from an entry of `benchmarks`; the statistics may be nested under `stats` or lie flat beside it.
@@ -91,6 +96,12 @@ class Benchmark:
             WrongFieldError: The entry is not pytest-benchmark's.
         """
         return cls(**benchmark_fields(entry), samples=_of_stats(entry, lambda stats: times_in(stats, "data")))
+
+
+def stated_workload(extra_info: Mapping[str, Any]) -> str | None:
+    """The workload that a case noted beside its samples, or None."""
+    found = extra_info.get("workload")
+    return found if isinstance(found, str) else None
 
 
 def benchmark_fields(entry: Any) -> dict[str, Any]:
