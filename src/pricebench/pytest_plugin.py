@@ -18,6 +18,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from pricebench.extras import MissingPackageError, require
 from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
 from pricebench.load import LoadMeter
 
@@ -77,6 +78,10 @@ def keep_history(config: pytest.Config) -> None:
     option = config.option
     if option.collectonly:
         return
+    try:
+        require("torch", needed_by="the fingerprint of a stored run")
+    except MissingPackageError as error:
+        raise pytest.UsageError(str(error)) from None
     import torch
 
     from pricebench.machine import this_machine

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, nctdtrinc, ndtri, stdtrit
 
 from pricebench.gate.records import Arm, Block
+from pricebench.quantiles import gammaincinv, nctdtrinc, ndtri, stdtrit
 from pricebench.units import Second
 
 # Blocks after which a verdict may be given. Fixed before anything is measured: looking after every block and stopping
@@ -165,15 +165,15 @@ def _look(values: NDArray[np.float64], look: int, threshold: float) -> Judgement
 
 def _quantile(alpha: float, look: int, freedom: int) -> float:
     """Student's t beyond which lies this look's part of alpha."""
-    return float(stdtrit(freedom, 1 - alpha / 2**look))
+    return stdtrit(freedom, 1 - alpha / 2**look)
 
 
 def _detectable(counts_from: float, certain: float, error: float, freedom: int) -> float:
     """Logarithm of the slowdown that is found nine times of ten: by Student's t, and by size, in mean and median."""
     # An error that was estimated from few blocks is below the true one more often than above: this is its median.
-    error *= math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, 0.5))))
-    by_certainty = float(nctdtrinc(freedom, 1 - _POWER, certain)) * error
-    by_size = counts_from + _MEDIAN_ERROR * float(ndtri(_POWER)) * error
+    error *= math.sqrt(freedom / (2 * gammaincinv(freedom / 2, 0.5)))
+    by_certainty = nctdtrinc(freedom, 1 - _POWER, certain) * error
+    by_size = counts_from + _MEDIAN_ERROR * ndtri(_POWER) * error
     return max(by_certainty, by_size)
 
 
