@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from pricebench.artifacts import Artifacts
     from pricebench.data import Dataset, load_dataset, make_houses
     from pricebench.errors import PricebenchError
+    from pricebench.inputs import Inputs
     from pricebench.model import MLP
     from pricebench.modes import MODES, ExecutionMode, mode_named
     from pricebench.normalization import TrainingStats, ZScore
     from pricebench.serving import Predictor
     from pricebench.training import TrainingConfig, train
-    from pricebench.workload import Workload, house_prices
+    from pricebench.workload import Workload, from_example, house_prices, load_workload
 
 __all__ = [
     "MLP",
@@ -25,14 +26,17 @@ __all__ = [
     "Artifacts",
     "Dataset",
     "ExecutionMode",
+    "Inputs",
     "Predictor",
     "PricebenchError",
     "TrainingConfig",
     "TrainingStats",
     "Workload",
     "ZScore",
+    "from_example",
     "house_prices",
     "load_dataset",
+    "load_workload",
     "make_houses",
     "mode_named",
     "train",
@@ -47,7 +51,8 @@ _HOMES = {
     "normalization": ("TrainingStats", "ZScore"),
     "serving": ("Predictor",),
     "training": ("TrainingConfig", "train"),
-    "workload": ("Workload", "house_prices"),
+    "inputs": ("Inputs",),
+    "workload": ("Workload", "from_example", "house_prices", "load_workload"),
 }
 
 

@@ -42,6 +42,10 @@ class ModeError(PricebenchError):
     """An execution mode is unknown, cannot run here, or cannot run this module."""
 
 
+class WorkloadError(PricebenchError):
+    """What is to be measured cannot be found, made, or run."""
+
+
 def unknown_name(kind: str, found: str, known: Iterable[str]) -> str:
     """Say that `found` is no `kind`, with the nearest known name if there is one.
 

@@ -176,7 +176,7 @@ def test_no_mode_lets_a_warning_of_torch_reach_the_user(mode):
         mode.prepare_inference(Gated(), EXAMPLE)(EXAMPLE)
         mode.prepare_training(Gated(), EXAMPLE)(EXAMPLE).sum().backward()
         if mode.code:
-            mode.code(Gated(), EXAMPLE)
+            mode.show(Gated(), EXAMPLE)
 
     assert [str(warning.message) for warning in caught] == []
 

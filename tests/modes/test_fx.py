@@ -46,7 +46,7 @@ class TakesAFloat(nn.Module):
     [BranchesOnAValue(), BranchesOnAShape(), IteratesOverRows(), CountsRows(), LeavesTorch(), TakesAFloat()],
     ids=lambda module: type(module).__name__,
 )
-@pytest.mark.parametrize("prepare", [MODE.prepare_inference, MODE.prepare_training, MODE.code])
+@pytest.mark.parametrize("prepare", [MODE.prepare_inference, MODE.prepare_training, MODE.show])
 def test_what_depends_on_a_value_is_refused_in_one_line(module, prepare):
     assert module(EXAMPLE).shape == (2, 3) or isinstance(module, IteratesOverRows)
 
@@ -59,7 +59,7 @@ def test_what_depends_on_a_value_is_refused_in_one_line(module, prepare):
 
 
 def test_the_regenerated_code_names_the_operators():
-    code = MODE.code(nn.Sequential(nn.Linear(3, 2), nn.Tanh()), EXAMPLE)
+    code = MODE.show(nn.Sequential(nn.Linear(3, 2), nn.Tanh()), EXAMPLE)
 
     assert code.startswith("def forward(self, input):")
     assert 'getattr(self, "1")' in code

@@ -30,7 +30,7 @@ def test_the_operators_of_a_fusion_are_named(kernel, operators):
 
 @needs_compiler
 def test_kernels_are_listed_in_the_order_in_which_they_run():
-    code = MODE.code(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.ReLU(), nn.Linear(4, 1)), X)
+    code = MODE.show(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.ReLU(), nn.Linear(4, 1)), X)
 
     lines = [line.removeprefix("#   ") for line in code.splitlines() if "(library)" in line or "(generated)" in line]
     assert lines == [
@@ -51,7 +51,7 @@ def test_frozen_weights_fuse_the_bias_of_a_linear_layer_with_its_relu():
     from torch._inductor import config  # noqa: PLC0415 - seconds, and only this test needs it
 
     with config.patch(freezing=True):
-        code = MODE.code(nn.Sequential(nn.Linear(16, 16), nn.ReLU()), torch.zeros(64, 16))
+        code = MODE.show(nn.Sequential(nn.Linear(16, 16), nn.ReLU()), torch.zeros(64, 16))
 
     assert ": Linear + ReLU" in code
 
@@ -63,7 +63,7 @@ class Branching(nn.Module):
 
 @needs_compiler
 def test_a_graph_break_is_told_with_its_reason_and_line():
-    code = MODE.code(Branching(), X)
+    code = MODE.show(Branching(), X)
 
     first, reason = code.splitlines()[:2]
     assert first == "# Graphs: 2; graph breaks: 1."
@@ -74,7 +74,7 @@ def test_a_graph_break_is_told_with_its_reason_and_line():
 @needs_compiler
 def test_an_input_that_does_not_fit_is_refused_in_one_line():
     with pytest.raises(ModeError, match=r"compile cannot show Linear on an input of shape \(64, 3\)") as caught:
-        MODE.code(nn.Linear(5, 1), X)
+        MODE.show(nn.Linear(5, 1), X)
 
     assert "\n" not in str(caught.value)
 
@@ -83,7 +83,7 @@ def test_an_input_that_does_not_fit_is_refused_in_one_line():
 def test_the_module_is_left_as_it_is():
     module = nn.Sequential(nn.Linear(3, 1)).train()
 
-    MODE.code(module, X)
+    MODE.show(module, X)
 
     assert module.training
     assert all(parameter.requires_grad for parameter in module.parameters())

@@ -57,7 +57,7 @@ HasNoSource = unwritten["HasNoSource"]
     [UsesALambda(), CatchesErrors(), FormatsText(), TakesAnyKeyword(), MixesTypes(), CallsPython(), HasNoSource()],
     ids=lambda module: type(module).__name__,
 )
-@pytest.mark.parametrize("prepare", [MODE.prepare_inference, MODE.prepare_training, MODE.code])
+@pytest.mark.parametrize("prepare", [MODE.prepare_inference, MODE.prepare_training, MODE.show])
 def test_source_that_torchscript_does_not_know_is_refused_in_one_line(module, prepare):
     with pytest.raises(ModeError) as error:
         prepare(module, EXAMPLE)
@@ -68,7 +68,7 @@ def test_source_that_torchscript_does_not_know_is_refused_in_one_line(module, pr
 
 
 def test_the_code_it_made_can_be_read():
-    code = MODE.code(nn.Sequential(nn.Linear(3, 2), nn.Tanh()), EXAMPLE)
+    code = MODE.show(nn.Sequential(nn.Linear(3, 2), nn.Tanh()), EXAMPLE)
 
     assert ".forward(input, )" in code
     # The graph that inference runs: flat, and without paths of this machine.

@@ -102,9 +102,10 @@ def code_of(artifacts: Artifacts, mode_name: str) -> str:
         ModeError: The mode makes none, or cannot run here.
     """
     mode = mode_named(mode_name)
-    if mode.code is None:
+    code = mode.show(Pricer(artifacts), torch.zeros(1, len(FEATURES), dtype=torch.float64))
+    if code is None:
         raise ModeError(f"Mode {mode_name} makes no source to show. Try: torchscript, fx.")
-    return mode.code(Pricer(artifacts), torch.zeros(1, len(FEATURES), dtype=torch.float64))
+    return code
 
 
 def environment() -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-Forward: TypeAlias = Callable[[Tensor], Tensor]
+from pricebench.inputs import Example, Inputs
+
+Forward: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +25,11 @@ class ExecutionMode:
         needs: What must be there besides torch.
         deprecation: PyTorch's own notice, or None.
         missing: Says why the mode cannot run here, or None where it can. Cheap: it compiles nothing.
-        build: `(module, example)` -> a callable that computes the same in this mode and shares the module's parameters.
+        needs_python: Whether what it makes runs inside of a Python process.
+        needs_compiler: Whether a compiler has to be there where it runs.
+        build: `(module, inputs)` -> a callable that computes the same in this mode and shares the module's parameters.
         freeze: Further work for inference on what `build` made, where the mode has any.
-        code: `(module, example)` -> what the mode made of the module, to be read, or None where it makes nothing. It
+        code: `(module, inputs)` -> what the mode made of the module, to be read, or None where it makes nothing. It
             may run a compiler, and drop what was compiled before.
     """
 
@@ -34,16 +38,19 @@ class ExecutionMode:
     needs: str
     deprecation: str | None = None
     missing: Callable[[], str | None]
-    build: Callable[[nn.Module, Tensor], Forward]
+    needs_python: bool = True
+    needs_compiler: bool = False
+    build: Callable[[nn.Module, Inputs], Forward]
     freeze: Callable[[Forward], Forward] | None = None
-    code: Callable[[nn.Module, Tensor], str] | None = None
+    code: Callable[[nn.Module, Inputs], str] | None = None
 
-    def prepare_inference(self, module: nn.Module, example: Tensor) -> Forward:
+    def prepare_inference(self, module: nn.Module, example: Example) -> Forward:
         """Snapshot `module` for inference; later changes of its weights are not seen, in any mode.
 
         Args:
             module: Left as it is, its training flag too.
-            example: An input, on the module's device. Not run: the first call is the caller's to make and to time.
+            example: Arguments of a call, on the module's device. Not run: the first call is the caller's to make and
+                to time.
 
         Returns:
             A callable that always runs under `inference_mode`: a caller who forgot it would compile a second graph.
@@ -53,22 +60,30 @@ class ExecutionMode:
             ModeError: The mode cannot take this module.
         """
         snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
-        built = self.build(snapshot, example)
+        built = self.build(snapshot, Inputs.of(example))
         forward = self.freeze(built) if self.freeze else built
 
-        def infer(x: Tensor) -> Tensor:
+        def infer(*args: Any, **kwargs: Any) -> Any:
             with torch.inference_mode():
-                return forward(x)
+                return forward(*args, **kwargs)
 
         return infer
 
-    def prepare_training(self, module: nn.Module, example: Tensor) -> Forward:
+    def prepare_training(self, module: nn.Module, example: Example) -> Forward:
         """Prepare `module` for training steps; the returned callable uses the module's own parameters.
 
         Raises:
             ModeError: The mode cannot take this module.
         """
-        return self.build(module.train(), example)
+        return self.build(module.train(), Inputs.of(example))
+
+    def show(self, module: nn.Module, example: Example) -> str | None:
+        """What the mode made of the module, to be read; None where it makes nothing.
+
+        Raises:
+            ModeError: The mode cannot take this module.
+        """
+        return self.code(module, Inputs.of(example)) if self.code else None
 
 
 def always_available() -> None:

@@ -14,8 +14,9 @@ import sysconfig
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from pricebench.inputs import Inputs
 from pricebench.modes import inductor_code
 from pricebench.modes.base import ExecutionMode, Forward
 
@@ -39,7 +40,7 @@ def _missing() -> str | None:
     return None
 
 
-def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - compiled at the first call
+def _build(module: nn.Module, inputs: Inputs) -> Forward:  # noqa: ARG001 - compiled at the first call
     compiled: Forward = torch.compile(module)
     return compiled
 
@@ -47,6 +48,7 @@ def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - com
 MODE = ExecutionMode(
     name="compile",
     summary="TorchDynamo captures, TorchInductor generates kernels; compiles at the first call and for new shapes",
+    needs_compiler=True,
     needs="a C++ compiler and Python's headers",
     missing=_missing,
     build=_build,

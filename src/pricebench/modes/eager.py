@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
+from pricebench.inputs import Inputs
 from pricebench.modes.base import ExecutionMode, Forward, always_available
 
 
-def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - the signature of every mode
+def _build(module: nn.Module, inputs: Inputs) -> Forward:  # noqa: ARG001 - the signature of every mode
     return module
 
 

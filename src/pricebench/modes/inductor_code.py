@@ -6,14 +6,15 @@ import copy
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pricebench.errors import ModeError
+from pricebench.inputs import Inputs
 from pricebench.modes.base import reason_of
+from pricebench.modes.graph_breaks import breaks_of, explain
 
 # What people call the operators that layers become. Others keep the name that ATen gives them.
 _LAYERS = {
@@ -41,8 +42,8 @@ _CALL = re.compile(
 _UNARY = re.compile(r"'(relu|gelu|tanh|sigmoid|swish|hardswish|leaky_relu)'")
 
 
-def code(module: nn.Module, example: Tensor) -> str:
-    """Compile a snapshot of `module` for inference on `example`, and tell what came out: comments, then the source.
+def code(module: nn.Module, inputs: Inputs) -> str:
+    """Compile a snapshot of `module` for inference on these inputs, and tell what came out: comments, then the source.
 
     Seconds: it runs the compiler, unless its cache knows the graph. Drops what this process compiled before.
 
@@ -51,14 +52,14 @@ def code(module: nn.Module, example: Tensor) -> str:
     """
     snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
     try:
-        # torch.compile guards on the gradient mode: this is the one of ExecutionMode.prepare_inference.
+        explained = explain(snapshot, inputs)
         with torch.inference_mode():
-            explained = torch._dynamo.explain(snapshot)(example)  # noqa: SLF001 - PyTorch documents it by this name
             compiled = torch.compile(snapshot)
-            sources = _sources(lambda: compiled(example))
+            sources = _sources(lambda: inputs.call(compiled))
     except RuntimeError as error:  # Dynamo's and Inductor's own are subclasses
+        shapes = ", ".join(str(tuple(tensor.shape)) for _, tensor in inputs.tensors())
         raise ModeError(
-            f"compile cannot show {type(module).__name__} on an input of shape {tuple(example.shape)}: "
+            f"compile cannot show {type(module).__name__} on inputs of shape {shapes}: "
             f"{reason_of(error)}. Use another mode."
         ) from error
     finally:
@@ -102,12 +103,7 @@ def _sources(run: Callable[[], object]) -> list[str] | None:
 
 def _breaks(explained: Any) -> list[str]:
     found = [f"Graphs: {explained.graph_count}; graph breaks: {max(0, explained.graph_break_count)}."]
-    for reason in explained.break_reasons:
-        frame = reason.user_stack[-1] if reason.user_stack else None
-        where = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""
-        first_line = str(reason.reason).strip().splitlines()[0]
-        found.append(f"  break: {first_line}{where}")
-    return found
+    return [*found, *(f"  break: {each}" for each in breaks_of(explained))]
 
 
 def _guards(explained: Any) -> list[str]:

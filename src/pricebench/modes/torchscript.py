@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import IO
 
 import torch
-from torch import Tensor, nn
-from torch.jit.frontend import FrontendError
+from torch import nn
 
 from pricebench.errors import ModeError
+from pricebench.inputs import Inputs
 from pricebench.modes.base import ExecutionMode, Forward, always_available, reason_of
 
 
@@ -35,8 +35,9 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
     try:
         with deprecation_is_known():
             return torch.jit.script(module)
-    # Syntax outside its subset is a FrontendError, most else a RuntimeError, a missing source file an OSError.
-    except (FrontendError, RuntimeError, OSError, TypeError, ValueError) as error:
+    # Syntax outside its subset is a FrontendError, most else a RuntimeError, a missing source file an OSError; and what
+    # a module's own properties raise when they are looked at.
+    except Exception as error:
         raise ModeError(
             f"torchscript cannot compile {type(module).__name__}: {reason_of(error)}. Rewrite that line or use "
             "another mode."
@@ -49,7 +50,7 @@ def save(module: nn.Module, file: IO[bytes]) -> None:
         torch.jit.save(torch.jit.freeze(script(copy.deepcopy(module).eval())), file)
 
 
-def _build(module: nn.Module, example: Tensor) -> Forward:  # noqa: ARG001 - scripted from source: no input is run
+def _build(module: nn.Module, inputs: Inputs) -> Forward:  # noqa: ARG001 - scripted from source: no input is run
     return script(module)
 
 
@@ -60,7 +61,7 @@ def _freeze(built: Forward) -> Forward:
     return frozen
 
 
-def _code(module: nn.Module, example: Tensor) -> str:  # noqa: ARG001
+def _code(module: nn.Module, inputs: Inputs) -> str:  # noqa: ARG001
     """The code that scripting understood, and the frozen graph that inference runs."""
     scripted = script(copy.deepcopy(module).eval())
     source = str(scripted.code).strip()
@@ -73,6 +74,7 @@ def _code(module: nn.Module, example: Tensor) -> str:  # noqa: ARG001
 MODE = ExecutionMode(
     name="torchscript",
     summary="compiled from source to a graph, frozen; runs without Python",
+    needs_python=False,
     needs="the module's source, in TorchScript's subset of Python",
     deprecation="deprecated since torch 2.11; PyTorch names torch.compile and torch.export as successors",
     missing=always_available,

@@ -93,7 +93,8 @@ class Predictor:
 
     def _price_chunk(self, x_NF: Tensor) -> Tensor:
         num_missing = CHUNK_ROWS - len(x_NF)
-        return self._forward(nn.functional.pad(x_NF, (0, 0, 0, num_missing)))[: len(x_NF)]
+        price_N1: Tensor = self._forward(nn.functional.pad(x_NF, (0, 0, 0, num_missing)))
+        return price_N1[: len(x_NF)]
 
     def distance_sd(self, features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
         """How far each value is from the training mean, `(N, F)`, in training standard deviations."""
