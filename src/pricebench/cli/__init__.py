@@ -16,6 +16,7 @@ from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
 from pricebench.cli.gate import gate
 from pricebench.cli.history import app as history
+from pricebench.cli.init import init
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, cliff, profile, gate, dashboard):
+for command in (init, train, predict, modes, export, cliff, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 
