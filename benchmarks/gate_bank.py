@@ -20,10 +20,10 @@ from pricebench.gate import trees
 from pricebench.gate.bank import Bank
 from pricebench.gate.conclusion import CONTROL_THRESHOLDS
 from pricebench.gate.driver import Request, measure, prepare
-from pricebench.gate.measure import Experiment, Pair
-from pricebench.gate.records import Arm
+from pricebench.gate.records import Arm, Pair
 from pricebench.gate.settings import Settings
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.slices import Experiment
+from pricebench.paired.workspace import Workspace
 
 
 def main() -> int:

@@ -25,10 +25,11 @@ from benchmarks.gate_rivals import RIVALS, Samples
 from pricebench.errors import PricebenchError
 from pricebench.gate.bank import Bank
 from pricebench.gate.conclusion import judge_pair
-from pricebench.gate.judge import LOOKS, Verdict, judge, log_ratios
-from pricebench.gate.measure import Pair
-from pricebench.gate.records import Arm, Block
+from pricebench.gate.judge import Verdict, judge, log_ratios
+from pricebench.gate.records import Arm, Pair
 from pricebench.gate.report import Finding
+from pricebench.paired.records import Block
+from pricebench.paired.statistics import LOOKS
 
 ROOT = Path(__file__).parents[1]
 BANK = ROOT / "reports" / "gate" / "bank.jsonl.gz"
@@ -92,7 +93,7 @@ def gate_runs(bank: Bank, slowdown: float) -> list[dict[str, Verdict]]:
 def _slowed(block: Block, slowdown: float) -> Block:
     seconds = {
         name: {
-            arm: tuple(value * (1 + slowdown) for value in slices) if arm is Arm.HEAD else slices
+            arm: tuple(value * (1 + slowdown) for value in slices) if arm == Arm.HEAD else slices
             for arm, slices in arms.items()
         }
         for name, arms in block.seconds.items()

@@ -27,13 +27,13 @@ from benchmarks.gate_rates import RUNS
 from pricebench.errors import PricebenchError
 from pricebench.gate import trees
 from pricebench.gate.driver import Request, prepare
-from pricebench.gate.measure import Experiment
-from pricebench.gate.processes import usable_cores
 from pricebench.gate.records import Arm
 from pricebench.gate.report import exit_code
 from pricebench.gate.settings import Settings
 from pricebench.gate.trial import Trial
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.processes import usable_cores
+from pricebench.paired.slices import Experiment
+from pricebench.paired.workspace import Workspace
 
 _SPINNER = "while True: pass"
 
@@ -136,7 +136,7 @@ def _only_beside_head(core: int) -> Iterator[Callable[[Arm], None]]:
     with _spinner(core) as process:
 
         def before_slice(arm: Arm) -> None:
-            process.send_signal(signal.SIGCONT if arm is Arm.HEAD else signal.SIGSTOP)
+            process.send_signal(signal.SIGCONT if arm == Arm.HEAD else signal.SIGSTOP)
 
         yield before_slice
 

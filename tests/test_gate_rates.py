@@ -6,7 +6,7 @@ from scipy import stats
 
 from benchmarks.gate_rates import BANK, PAGES, Rate, filled, load_bank, load_runs, sections
 from benchmarks.gate_rivals import RIVALS, asv, bencher, benchstat, conbench, criterion, github_action, pyperf, stored
-from pricebench.gate.judge import LOOKS
+from pricebench.paired.statistics import LOOKS
 
 SIZE_LIMIT = 5_000_000
 

@@ -4,7 +4,8 @@ import pytest
 from scipy import special
 
 from pricebench import quantiles
-from pricebench.gate.judge import ALPHA, INTERVAL_ALPHA, LOOKS
+from pricebench.gate.judge import ALPHA, INTERVAL_ALPHA
+from pricebench.paired.statistics import LOOKS
 
 # Degrees of freedom at each look: a trimmed mean leaves out an eighth at either end.
 FREEDOMS = [number - 2 * (number // 8) - 1 for number in LOOKS]

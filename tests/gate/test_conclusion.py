@@ -6,8 +6,7 @@ import pytest
 
 from pricebench.gate.conclusion import judge_control, judge_pair, unpaired
 from pricebench.gate.judge import Verdict
-from pricebench.gate.measure import Pair
-from pricebench.gate.records import Arm
+from pricebench.gate.records import Arm, Pair
 from pricebench.gate.rehearsal import Rehearsal
 from tests.gate.made import NAME, block, company
 

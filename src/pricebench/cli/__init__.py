@@ -20,6 +20,7 @@ from pricebench.cli.init import init
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
+from pricebench.cli.recommend import recommend
 from pricebench.cli.train import train
 from pricebench.errors import ExitCode, PricebenchError
 from pricebench.extras import explained
@@ -32,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, train, predict, modes, export, cliff, profile, gate, dashboard):
+for command in (init, recommend, train, predict, modes, export, cliff, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 

@@ -166,7 +166,7 @@ def _update_structure() -> None:
     from pricebench.gate.run import find_structure
     from pricebench.gate.settings import Settings
     from pricebench.gate.trees import repository
-    from pricebench.gate.workspace import Workspace
+    from pricebench.paired.workspace import Workspace
 
     root = repository(Path.cwd())
     settings = Settings.load(root)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from pricebench.gate.records import Block, GateError
+from pricebench.gate.records import GateError
+from pricebench.paired.records import Block
 
 _SCHEMA = 1
 

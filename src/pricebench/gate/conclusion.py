@@ -8,11 +8,12 @@ from statistics import fmean
 
 import numpy as np
 
-from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios, median_seconds, trimmed_mean
-from pricebench.gate.measure import Pair
-from pricebench.gate.records import Arm, Block, Company
+from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios
+from pricebench.gate.records import Arm, Pair
 from pricebench.gate.rehearsal import Rehearsal
 from pricebench.gate.report import Control, Finding
+from pricebench.paired.records import Block, Company
+from pricebench.paired.statistics import median_seconds, trimmed_mean
 
 CONTROL_THRESHOLDS = 3.0  # the planted slowdown, in thresholds of its benchmark
 # What others may take of the machine while head is measured, more than while base is: beyond it a difference has a
@@ -81,7 +82,7 @@ def _other_cause(blocks: Sequence[Block], benchmark: str, change: float) -> str:
     return ""
 
 
-def _more(companies: Sequence[Mapping[Arm, Company]], value: Callable[[Company], float]) -> float:
+def _more(companies: Sequence[Mapping[str, Company]], value: Callable[[Company], float]) -> float:
     """By how much a value was larger for head than for the copies of base; a burst counts as little as in a change."""
     more = [value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies]
     return trimmed_mean(np.array(more))[0]
@@ -131,7 +132,7 @@ def unpaired(
     return found
 
 
-def _failed(name: str, reasons: Mapping[Arm, str], threshold: float) -> Finding:
+def _failed(name: str, reasons: Mapping[str, str], threshold: float) -> Finding:
     """It passed when it was rehearsed, and failed while it was measured."""
     told = "; ".join(f"{arm}: {reason}" for arm, reason in reasons.items())
     verdict = Verdict.WRONG if set(reasons) == {Arm.HEAD} else Verdict.UNDECIDED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pricebench.gate import trees
-from pricebench.gate.measure import Experiment, Pair, measure_block
-from pricebench.gate.processes import Crew, Side, Starter, forkable
-from pricebench.gate.records import Arm, Block, GateError
+from pricebench.gate.processes import Side, process
+from pricebench.gate.records import Arm, GateError, Pair
 from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
 from pricebench.gate.reviewed import Accepted
 from pricebench.gate.trees import Tree
-from pricebench.gate.workspace import Workspace
-from pricebench.load import LoadMeter
+from pricebench.paired.blocks import blocks
+from pricebench.paired.processes import Crew, forkable
+from pricebench.paired.records import Block
+from pricebench.paired.slices import Case, Experiment
+from pricebench.paired.workspace import Workspace
 
 # Of an arm's tree and caches; of one length, so that paths are as long on all arms.
 _TREES = ("base", "head", "null")
@@ -128,13 +129,13 @@ def prepare(
     crew = Crew(
         workspace=workspace,
         root=root,
-        select=request.select,
         threads=request.threads,
         environment=request.environment,
+        unforked="Run again with --processes spawn.",
     )
-    sides: tuple[Side, ...] = (
-        Side(arm=Arm.BASE, tree=base.folder, python=base_python, suite=_present(request.suite, base)),
-        Side(arm=Arm.HEAD, tree=head.folder, python=python, suite=_present(request.suite, head)),
+    sides = tuple(
+        Side(arm=arm, tree=tree.folder, python=own, suite=_present(request.suite, tree), select=request.select)
+        for arm, tree, own in ((Arm.BASE, base, base_python), (Arm.HEAD, head, python))
     )
     if not sides[1].suite:
         raise GateError(f"head has no {' and no '.join(request.suite)}. Name the suite behind --.")
@@ -166,7 +167,7 @@ def prepare(
     if request.can_share and base_python == python and sys.platform == "linux":
         say("importing what the arms share")
         both = {name: file for name, file in on_base.modules.items() if name in on_head.modules}
-        modules = forkable(crew, sides[0], shareable(both, (base.folder, head.folder)))
+        modules = forkable(crew, process(crew, sides[0]), shareable(both, (base.folder, head.folder)))
     sides += tuple(replace(sides[0], arm=arm, tree=second.folder) for arm in (Arm.NULL, Arm.CONTROL))
     return Prepared(
         crew=crew,
@@ -203,46 +204,19 @@ def measure(
     Raises:
         WorkerError: A process died or hung.
     """
-    crew = prepared.crew
+    crew, estimates = prepared.crew, prepared.on_base.estimates
+    processes = [process(crew, side) for side in prepared.sides]
 
-    def start(number: int) -> Starter:
-        hashes = random.Random(f"{seed} {number}").randrange(1, 2**32)  # noqa: S311 - no secret
-        return Starter(crew, prepared.sides, modules=prepared.modules, seed=hashes)
+    def cases() -> list[Case]:
+        pairs, with_control = choose()
+        control = prepared.control if with_control else None
+        if control and control not in pairs:
+            pairs = [control, *pairs]
+        return [pair.case(estimates[pair.base], with_control=pair == control) for pair in pairs]
 
-    upcoming: Starter | None = start(first)
-    number = first
-    try:
-        while True:
-            pairs, with_control = choose()
-            control = prepared.control if with_control else None
-            if control and control not in pairs:
-                pairs = [control, *pairs]
-            if not pairs:
-                return
-            assert upcoming is not None
-            current, upcoming = upcoming, None
-            with current:
-                meter, before = LoadMeter(), current.cpu_seconds()
-                workers = current.fork()
-                upcoming = start(number + 1)
-                if control is None:
-                    workers.pop(Arm.CONTROL).close()
-                block = measure_block(
-                    workers,
-                    pairs,
-                    number=number,
-                    seed=seed + number,
-                    cores=crew.measuring,
-                    estimates=prepared.on_base.estimates,
-                    experiment=experiment,
-                    control=control,
-                )
-            shares = meter.shares(own=upcoming.cpu_seconds() - before)
-            yield replace(block, others=None if shares is None else sum(shares))
-            number += 1
-    finally:
-        if upcoming is not None:
-            upcoming.end()
+    return blocks(
+        crew, lambda: processes, cases, modules=prepared.modules, seed=seed, experiment=experiment, first=first
+    )
 
 
 def _present(suite: Sequence[str], tree: Tree) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from pricebench.gate.installed import copies
-from pricebench.gate.processes import Crew, EndedError, Side, Worker, WorkerError, started
+from pricebench.gate.processes import Side, process
 from pricebench.gate.records import GateError
+from pricebench.paired.processes import Crew, EndedError, Worker, WorkerError, started
 from pricebench.units import Second
 
 
@@ -56,7 +57,7 @@ def rehearse(crew: Crew, side: Side, *, seed: int) -> Rehearsal:
         WorkerError: pytest ended before it was through, a file that cannot be imported for instance.
         GateError: The suite used code of another tree.
     """
-    with started(crew, [side], modules=(), seed=seed) as workers:
+    with started(crew, [process(crew, side)], modules=(), seed=seed) as workers:
         return _lead(crew, workers[side.arm])
 
 
@@ -86,7 +87,7 @@ def _lead(crew: Crew, worker: Worker) -> Rehearsal:
             failed[message["ended"]] = "it has the fixture `benchmark` and never called it"
     if lost := set(first["collected"]) - estimates.keys() - failed.keys() - skipped.keys():
         raise WorkerError(
-            f"pytest on {worker.side.arm} ended before {len(lost)} of its tests had run, {min(lost)} for one. "
+            f"pytest on {worker.process.arm} ended before {len(lost)} of its tests had run, {min(lost)} for one. "
             "Leave out what ends it: -k."
         )
     for name in failed.keys() | skipped.keys():
@@ -113,21 +114,21 @@ def _estimate(worker: Worker, *, is_limited: bool) -> Second:
 
 def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str]) -> None:
     """Code of the original checkout, or of a copy of the project: both sides would measure the same code."""
-    environment = worker.side.python.parent.parent
+    environment = worker.process.python.parent.parent
     foreign = [
         f"{name} ({file})"
         for name, file in modules.items()
-        if Path(file).is_relative_to(crew.root) and not Path(file).is_relative_to(environment)
+        if crew.root and Path(file).is_relative_to(crew.root) and not Path(file).is_relative_to(environment)
     ]
     if foreign:
         raise GateError(
-            f"pytest on {worker.side.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
+            f"pytest on {worker.process.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
             "Put the package below src/ or beside pyproject.toml, or install it editable."
         )
-    for name, file in copies(modules, (crew.root, worker.side.tree)).items():
+    for name, file in copies(modules, [root for root in (crew.root, worker.process.folder) if root]).items():
         raise GateError(
-            f"pytest on {worker.side.arm} imported {name} from where the project is installed ({file}), not from its "
-            "tree: both sides would run the same code. Install it editable."
+            f"pytest on {worker.process.arm} imported {name} from where the project is installed ({file}), not from "
+            "its tree: both sides would run the same code. Install it editable."
         )
 
 

@@ -11,8 +11,10 @@ from typing import Any, Self
 
 from pricebench.errors import ExitCode
 from pricebench.files import atomic_write
-from pricebench.gate.judge import LOOKS, Verdict
-from pricebench.gate.records import Block, GateError
+from pricebench.gate.judge import Verdict
+from pricebench.gate.records import GateError
+from pricebench.paired.records import Block
+from pricebench.paired.statistics import LOOKS
 from pricebench.units import Second
 
 SCHEMA = 1

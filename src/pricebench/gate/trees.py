@@ -10,9 +10,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pricebench.gate.environment import tool_environment
 from pricebench.gate.records import GateError
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.environment import tool_environment
+from pricebench.paired.workspace import Workspace
 
 _DEPENDENCY_FILES = (
     "uv.lock",

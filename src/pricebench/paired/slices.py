@@ -1,38 +1,40 @@
-"""Leading the arms of one block in lockstep: the same benchmark on all sides, short slices in balanced random order."""
+"""Leading the arms of one block in lockstep: the same case on all of them, short slices in balanced random order."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pricebench.gate.processes import EndedError, Worker
-from pricebench.gate.records import Arm, Block, Company
 from pricebench.load import busy_seconds
+from pricebench.paired.processes import EndedError, Worker
+from pricebench.paired.records import Block, Company
 from pricebench.units import Second
 
 _ROUNDS = 8  # slices of each arm; even, for every order is followed by its reverse
 _SLICE: Second = 0.02
-_MOST: Second = 2.0  # an arm's slices of one benchmark; longer calls have fewer rounds
+_MOST: Second = 2.0  # an arm's slices of one case; longer calls have fewer rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A benchmark on both sides.
+class Case:
+    """What is measured on several arms.
 
     Attributes:
-        base: Its id in base's suite.
-        head: Its id in head's: another one only where a reviewed line says that it was renamed.
+        name: In a block's records.
+        ids: What an arm's process calls it, by arm. An arm that is not named does not take part.
+        estimate: Seconds per call, for a case that allows so few calls that it cannot be calibrated.
     """
 
-    base: str
-    head: str
+    name: str
+    ids: Mapping[str, str]
+    estimate: Second = 0.0
 
-    def on(self, arm: Arm) -> str:
-        """Its id on an arm."""
-        return self.head if arm is Arm.HEAD else self.base
+    def on(self, arm: str) -> str | None:
+        """Its id on an arm; None where the arm does not take part."""
+        return self.ids.get(arm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,43 +42,44 @@ class Experiment:
     """What is done to the arms on purpose.
 
     Attributes:
-        planted: Slowdowns by arm, as shares of a call: the control's, and another arm's to see whether it is found.
+        planted: Slowdowns by arm, as shares of a call: a control's, and another arm's to see whether it is found.
         before_slice: Called before each slice, with its arm.
     """
 
-    planted: Mapping[Arm, float]
-    before_slice: Callable[[Arm], None] = lambda _: None
+    planted: Mapping[str, float] = field(default_factory=dict)
+    before_slice: Callable[[str], None] = lambda _: None
+
+
+NOTHING = Experiment()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Slices:
     calls: int
-    seconds: Mapping[Arm, tuple[Second, ...]]
-    company: Mapping[Arm, Company]
+    seconds: Mapping[str, tuple[Second, ...]]
+    company: Mapping[str, Company]
 
 
 def measure_block(
-    workers: Mapping[Arm, Worker],
-    pairs: Sequence[Pair],
+    workers: Mapping[str, Worker],
+    cases: Sequence[Case],
     *,
     number: int,
     seed: int,
     cores: Sequence[int],
-    estimates: Mapping[str, Second],
-    experiment: Experiment,
-    control: Pair | None = None,
+    experiment: Experiment = NOTHING,
 ) -> Block:
-    """Lead the workers through the benchmarks.
+    """Lead the workers through the cases.
+
+    An arm that does not take part in a case goes on to its next one at once, and waits there.
 
     Args:
-        workers: An arm each, which have not collected yet.
-        pairs: In the order to run them.
+        workers: By arm, which have not collected yet.
+        cases: In the order to run them.
         number: Of the block.
         seed: Of the order of slices.
         cores: Where slices run.
-        estimates: Seconds per call by id on base, for benchmarks that cannot be calibrated.
         experiment: What is done to the arms.
-        control: The benchmark that the control arm runs.
 
     Raises:
         WorkerError: A process died or hung.
@@ -85,13 +88,12 @@ def measure_block(
     chance = random.Random(seed)  # noqa: S311 - an order, no secret
     for arm, worker in workers.items():
         worker.hear()
-        run = [pair for pair in pairs if arm is not Arm.CONTROL or pair == control]
-        worker.say(run=[pair.on(arm) for pair in run])
+        worker.say(run=[case.ids[arm] for case in cases if arm in case.ids])
     measured: dict[str, _Slices] = {}
-    failures: dict[str, dict[Arm, str]] = {}
-    for pair in pairs:
-        present = {arm: worker for arm, worker in workers.items() if arm is not Arm.CONTROL or pair == control}
-        failed: dict[Arm, str] = {}
+    failures: dict[str, dict[str, str]] = {}
+    for case in cases:
+        present = {arm: worker for arm, worker in workers.items() if arm in case.ids}
+        failed: dict[str, str] = {}
         limits: list[_Limit] = []
         reached = {}
         for arm, worker in present.items():
@@ -102,10 +104,10 @@ def measure_block(
                     limits.append(_Limit(rounds=message["rounds"], iterations=message["iterations"]))
             else:
                 failed[arm] = _ended(worker, message)
-        if not failed:
+        if reached and not failed:
             limit = min(limits, key=lambda limit: limit.rounds, default=None)
             try:
-                measured[pair.head] = _measure(reached, chance, cores, limit, estimates[pair.base], experiment)
+                measured[case.name] = _measure(reached, chance, cores, limit, case.estimate, experiment)
             except EndedError as ended:
                 failed[ended.arm] = str(ended)
                 del reached[ended.arm]
@@ -116,7 +118,7 @@ def measure_block(
             if message.get("outcome") != "passed":
                 failed[arm] = _ended(worker, message)
         if failed:
-            failures[pair.head] = failed
+            failures[case.name] = failed
     return Block(
         number=number,
         seconds={name: slices.seconds for name, slices in measured.items()},
@@ -128,7 +130,7 @@ def measure_block(
 
 
 def _ended(worker: Worker, message: Mapping[str, Any]) -> str:
-    """How a test ended that was not measured to its end."""
+    """How a case ended that was not measured to its end."""
     if "ended" not in message:
         raise worker.left_early()
     return f"{message['outcome']}: {message['reason']}"
@@ -136,21 +138,21 @@ def _ended(worker: Worker, message: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limit:
-    """What a benchmark allows that says so itself."""
+    """What a case allows that says so itself."""
 
     rounds: int
     iterations: int
 
 
 def _measure(
-    workers: Mapping[Arm, Worker],
+    workers: Mapping[str, Worker],
     chance: random.Random,
     cores: Sequence[int],
     limit: _Limit | None,
     rehearsed: Second,
     experiment: Experiment,
 ) -> _Slices:
-    """The slices of every arm of one benchmark."""
+    """The slices of every arm of one case."""
     arms = list(workers)
     estimates = {}
     for arm in chance.sample(arms, len(arms)):
@@ -167,9 +169,9 @@ def _measure(
     watched = {arm: _Watched(workers[arm], num_calls) for arm in arms}
     spins = dict.fromkeys(arms, 0.0)
     for arm in experiment.planted.keys() & spins.keys():
-        # What a call takes has to be known well here. A benchmark with limited rounds has none to spare for that.
+        # What a call takes has to be known well here. A case with limited rounds has none to spare for that.
         spins[arm] = experiment.planted[arm] * (rehearsed if limit is not None else watched[arm].rehearse())
-    order: list[Arm] = []
+    order: list[str] = []
     for number in range(num_rounds):
         # Every random order is followed by its reverse: what drifts evenly cancels.
         order = order[::-1] if number % 2 else chance.sample(arms, len(arms))
@@ -184,7 +186,7 @@ def _measure(
 
 
 class _Watched:
-    """One arm's slices of one benchmark, and who else ran meanwhile."""
+    """One arm's slices of one case, and who else ran meanwhile."""
 
     def __init__(self, worker: Worker, num_calls: int) -> None:
         self._worker = worker

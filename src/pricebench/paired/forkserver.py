@@ -1,13 +1,13 @@
-"""One block's processes: what the arms share is imported once, then each arm is forked and runs pytest on its own tree.
+"""One block's processes: what the arms share is imported once, then each arm is forked and calls a function of its own.
 
-Run as a file by the suite's own Python; it imports the standard library only. Fresh for every block: the addresses at
+Run as a file by the arms' own Python; it imports the standard library only. Fresh for every block: the addresses at
 which libraries and heap lie differ from block to block and are the same in the arms of one, so that what they do to the
-times cancels. Nothing of a tree is imported here.
+times cancels. Nothing of an arm is imported here.
 
     python forkserver.py PLAN
 
-It says `ready` when all is imported, forks at a line on stdin, and ends with its children. Or it says `threads MODULE`
-and ends: that import started a thread, and a fork would lose it.
+It says `ready` when all is imported, forks at a line on stdin, or at once if the plan says so, and ends with its
+children. Or it says `threads MODULE` and ends: that import started a thread, and a fork would lose it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
-import importlib.util
 import json
 import os
 import signal
@@ -44,7 +43,7 @@ def main() -> None:
                 return
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    if not sys.stdin.readline():
+    if not plan["at_once"] and not sys.stdin.readline():
         return
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
@@ -61,7 +60,7 @@ def main() -> None:
 
 
 def _run(arm: dict[str, Any], plan: dict[str, Any]) -> None:
-    """Become an ordinary `python -m pytest` in the arm's tree."""
+    """Become a process that runs in the arm's folder, and knows nothing of the others."""
     log = os.open(arm["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -70,24 +69,17 @@ def _run(arm: dict[str, Any], plan: dict[str, Any]) -> None:
         if other["socket"] != arm["socket"]:
             with suppress(OSError):
                 os.close(other["socket"])
-    os.chdir(arm["tree"])
+    os.chdir(arm["folder"])
     os.environ.update(arm["environment"])
     tempfile.tempdir = None
-    if hasattr(os, "sched_setaffinity"):
+    if plan["cores"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, plan["cores"])
-    root, tree = plan["root"], arm["tree"]
-    # An editable installation names the original; the arm's own tree takes its place.
-    elsewhere = [entry for entry in sys.path if not _is_below(entry, root) or _is_below(entry, sys.prefix)]
-    moved = [tree + entry[len(root) :] for entry in sys.path if entry not in elsewhere]
-    sys.path[:] = list(dict.fromkeys([*arm["path"], *moved, *elsewhere]))
+    sys.path[:] = _import_path(arm, plan["root"])
     importlib.invalidate_caches()
-    arguments = [*plan["pytest"], *_quiet_plugins(), *arm["suite"]]
-    sys.argv = ["pytest", *arguments]
     code = 3
     try:
-        import pytest  # noqa: PLC0415 - in the child: its plugins are the tree's affair
-
-        code = int(pytest.main(arguments))
+        module, _, function = arm["target"].partition(":")
+        code = int(getattr(importlib.import_module(module), function)(**arm["arguments"]) or 0)
     except BaseException:
         traceback.print_exc()  # into the log: the driver quotes its last line
         raise
@@ -97,14 +89,11 @@ def _run(arm: dict[str, Any], plan: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _quiet_plugins() -> list[str]:
-    """Arguments that keep other plugins from distributing, tracing or reordering what is measured."""
-    found = []
-    if importlib.util.find_spec("xdist"):
-        found += ["-n", "0"]
-    if importlib.util.find_spec("pytest_cov"):
-        found += ["--no-cov"]
-    return [*found, "-p", "no:randomly"]
+def _import_path(arm: dict[str, Any], root: str | None) -> list[str]:
+    """The arm's own folders first. An editable installation names the original; the arm's folder takes its place."""
+    elsewhere = [entry for entry in sys.path if not (root and _is_below(entry, root)) or _is_below(entry, sys.prefix)]
+    moved = [arm["folder"] + entry[len(root or "") :] for entry in sys.path if entry not in elsewhere]
+    return list(dict.fromkeys([*arm["path"], *moved, *elsewhere]))
 
 
 def _is_below(path: str, folder: str) -> bool:

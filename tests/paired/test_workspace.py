@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pricebench.gate import trees
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.workspace import Workspace
 from tests.gate.test_trees import git
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups are signalled")
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups 
 OWNER = """
 import subprocess, sys
 from pathlib import Path
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.workspace import Workspace
 workspace = Workspace()
 # A child with a child of its own, as a test that starts a program.
 code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
@@ -76,7 +75,7 @@ def test_leaving_takes_its_own_worktrees_off_the_list_and_no_others(tmp_path):
     git(root, "worktree", "add", "--quiet", "--detach", str(theirs))
 
     with Workspace(root) as workspace:
-        trees.check_out(workspace, root, trees.resolve(root, "HEAD"), "base")
+        git(root, "worktree", "add", "--quiet", "--detach", str(workspace.folder / "base"))
         assert git(root, "worktree", "list").count("\n") == 2
         # As on a disk that is not mounted just now.
         theirs.rename(tmp_path / "away")
@@ -99,7 +98,7 @@ def test_a_repository_that_is_gone_costs_no_folder_of_that_name(tmp_path):
 RUNS_A_PROGRAM = """
 import os, sys
 from pathlib import Path
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.workspace import Workspace
 workspace = Workspace()
 print(workspace.folder, flush=True)
 endless = "import os; print(os.getpid(), file=open('pid', 'w'), flush=True)\\nwhile True: pass"

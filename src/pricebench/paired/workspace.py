@@ -1,4 +1,4 @@
-"""A temporary folder whose contents, worktrees and processes are gone afterwards, whatever happens to the gate."""
+"""A temporary folder whose contents, worktrees and processes are gone afterwards, whatever happens to the command."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pricebench.gate import janitor
-from pricebench.gate.environment import tool_environment
+from pricebench.paired import janitor
+from pricebench.paired.environment import tool_environment
 from pricebench.units import Second
 
 
@@ -28,7 +28,7 @@ class Workspace:
         Args:
             repository: On whose list the worktrees are that will be made.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="pricebench-gate-")).resolve()
+        self.folder = Path(tempfile.mkdtemp(prefix="pricebench-")).resolve()
         self._janitor = subprocess.Popen(
             [sys.executable, "-S", janitor.__file__, str(self.folder), str(repository or "")],
             stdin=subprocess.PIPE,

@@ -1,7 +1,7 @@
-"""Removes what a gate made: worktrees, processes, files. A process of its own, so also after the gate was killed.
+"""Removes what a measurement made: worktrees, processes, files. A process of its own, so also after that was killed.
 
 Run as a file: `python janitor.py FOLDER REPOSITORY`. Each line on stdin is the number of a process group that has
-begun, or with a minus one that has ended. When stdin ends, by the gate's word or its death, the groups that are left
+begun, or with a minus one that has ended. When stdin ends, by the command's word or its death, the groups that are left
 are killed, the folder is removed, and its worktrees, no others, are taken off the repository's list.
 """
 
@@ -60,7 +60,7 @@ def _remove(folder: Path) -> None:
         if not folder.exists():
             return
         time.sleep(0.1)
-    sys.stderr.write(f"pricebench gate: could not remove {folder}\n")
+    sys.stderr.write(f"pricebench: could not remove {folder}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What of the user's environment reaches the processes that a gate starts."""
+"""What of the user's environment reaches the processes that measure, or prepare for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _OF_GIT = (
     "GIT_PREFIX",
     "GIT_WORK_TREE",
 )
-# What a user's shell may hold that would change what a suite runs, or how.
-_OF_SUITES = (
+# What a user's shell may hold that would change which code is measured, or how it runs.
+_OF_CODE = (
     "COVERAGE_PROCESS_START",
     "PYTEST_ADDOPTS",
     "PYTEST_CURRENT_TEST",
@@ -44,8 +44,8 @@ def tool_environment() -> dict[str, str]:
 
 
 def worker_environment(threads: int, seed: int) -> dict[str, str]:
-    """For suites: the user's without what would change the measurement, with what makes processes alike."""
-    kept = {name: value for name, value in os.environ.items() if name not in (*_OF_GIT, *_OF_SUITES)}
+    """For what is measured: the user's without what would change the measurement, with what makes processes alike."""
+    kept = {name: value for name, value in os.environ.items() if name not in (*_OF_GIT, *_OF_CODE)}
     return {
         **kept,
         **dict.fromkeys(_THREADS, str(threads)),
