@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ class Environment:
 
     def __init__(self, folder: Path, wheel: Path, extras: str = "") -> None:
         self.folder = folder
-        uv("venv", "--quiet", "--python", "3.11", str(folder))
+        uv("venv", "--quiet", "--python", sys.executable, str(folder))
         uv("pip", "install", "--quiet", "--python", str(self.program("python")), f"{wheel}{extras}")
 
     def program(self, name: str) -> Path:

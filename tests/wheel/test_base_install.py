@@ -83,15 +83,23 @@ def test_a_command_that_needs_more_is_one_sentence(base_install, tmp_path, comma
     )
 
 
-def test_a_conftest_that_keeps_history_without_torch_is_one_sentence(base_install, tmp_path):
-    (tmp_path / "conftest.py").write_text(
-        "from pricebench.pytest_plugin import keep_history\n\ndef pytest_configure(config):\n    keep_history(config)\n"
-    )
+@pytest.mark.parametrize(
+    ("conftest", "needed_by"),
+    [
+        (
+            "from pricebench.pytest_plugin import keep_history\ndef pytest_configure(config): keep_history(config)\n",
+            "the fingerprint of a stored run",
+        ),
+        ("from pricebench.suite import mode\n", "this suite"),
+    ],
+    ids=["history", "suite"],
+)
+def test_a_conftest_that_needs_torch_is_one_sentence(base_install, tmp_path, conftest, needed_by):
+    (tmp_path / "conftest.py").write_text(conftest)
 
     result = base_install.run("pytest", "-p", "pricebench.pytest_plugin", cwd=tmp_path)
 
     assert result.returncode == 4  # pytest's own, for bad usage
     assert result.stderr.strip() == (
-        "ERROR: the fingerprint of a stored run needs torch, which is not installed. "
-        "Install it: pip install 'pricebench[torch]'."
+        f"ERROR: {needed_by} needs torch, which is not installed. Install it: pip install 'pricebench[torch]'."
     )

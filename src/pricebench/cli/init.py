@@ -27,6 +27,8 @@ def init(
     from pricebench.workload import load_workload
 
     here = Path.cwd().resolve()
+    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+        raise ScaffoldError(f"{here}: expected a git repository, for the gate compares its commits. Run: git init")
     root = repository(here).resolve()
     if here != root:
         raise ScaffoldError(f"this is {here}, expected the root of the repository, for its settings. Run: cd {root}")

@@ -133,7 +133,9 @@ def _settings(root: Path, name: str, workload: Workload) -> Iterator[Step]:
     option = f"--workload={name}"
     texts = []
     if found := _pytest_settings(root, tables):
-        yield Step(path=found, left=f"it sets pytest. Add to its addopts: -p pricebench.pytest_plugin '{option}'")
+        has_plugin = "pricebench.pytest_plugin" in (root / found).read_text(encoding="utf-8")
+        hint = "" if has_plugin else f". Add to its addopts: -p pricebench.pytest_plugin '{option}'"
+        yield Step(path=found, left=f"it sets pytest{hint}")
     else:
         texts.append(_text("pytest.toml", workload_option=json.dumps(option)))
     if "gate" in _table(tables, "tool", "pricebench"):
