@@ -40,6 +40,18 @@ REPEATED = ("house_prices", "lstm", "dlrm")
 NUM_REPEATS = 10
 LONG_BLOCKS = 30
 BUDGET = 300.0
+_TITLES = (
+    "model",
+    "ship",
+    "cost against eager",
+    "eager",
+    "torchscript",
+    "fx",
+    "compile",
+    "first answer of compile",
+    "regret",
+    "minutes",
+)
 
 
 def main() -> None:
@@ -139,26 +151,23 @@ def page() -> str:
     lines = [
         "# What we found on nine models",
         "",
-        "Made by `python -m evidence.which_mode write` from `reports/recommendations`. Each model has random weights, and is",
-        "called with single rows, a million times a day, by processes that start ten times a day with an empty compile cache.",
-        f"{machine['cpu']}, {machine['logical_cores']} cores, one thread, {machine['system']}, Python {machine['python']}, "
-        f"torch {machine['torch']}, {some.started[:10]}.",
+        f"""\
+Made by `python -m evidence.which_mode write` from `reports/recommendations`. Each model has random weights.
+It is called with single rows, a million times a day, by processes that start ten times a day with an empty compile cache.
+{machine["cpu"]}, {machine["logical_cores"]} cores, one thread, {machine["system"]}, Python {machine["python"]},
+torch {machine["torch"]}, {some.started[:10]}.""",
         "",
         _finding(first),
         "",
-        "| model | ship | cost against eager | one row: eager | torchscript | fx | compile | first answer of compile "
-        "| regret | minutes |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for model in MODELS:
-        if model in first:
-            lines.append(_row(first[model], later.get(model)))
-    lines += [
+        f"| {' | '.join(_TITLES)} |",
+        f"|---|---|{'---:|' * (len(_TITLES) - 2)}",
+        *(_row(first[model], later.get(model)) for model in MODELS if model in first),
         "",
-        "*ship*: the mode that `pricebench recommend` names within its five minutes; modes that cannot be told from it in",
-        "brackets. *cost*: of a day, in seconds of waiting, with its 95 % interval. *one row*: medians, in brackets the ratio",
-        "to eager. *regret*: what the named mode costs more than the best one in an independent measurement of "
-        f"{LONG_BLOCKS} blocks, fixed beforehand.",
+        f"""\
+*ship* is the mode that `pricebench recommend` names within five minutes, in brackets those that cannot be told from it.
+*cost* is what a day costs in seconds of waiting, with its 95 % interval. *eager* and the next three columns are medians
+for one row, in brackets the ratio to eager. *regret* is what the named mode costs more than the best one in an
+independent measurement of {LONG_BLOCKS} blocks, fixed beforehand.""",
         "",
         "## Why not the others",
         "",
@@ -169,8 +178,15 @@ def page() -> str:
             lines += [f"**{model}**: {report.sentence}", ""]
             lines += [f"- `{each.mode}`: {each.why_not}" for each in report.candidates if each.why_not]
             lines.append("")
-    lines += ["## Asked ten times", ""]
-    lines += ["| model | times asked | same answer, or no difference | answers | blocks | seconds |", "|---|---:|---:|---|---:|---:|"]
+    lines += ["## Asked ten times", "", *_asked(again)]
+    return "\n".join(lines) + "\n"
+
+
+def _asked(again: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "| model | times asked | same answer, or no difference | answers | blocks | seconds |",
+        "|---|---:|---:|---|---:|---:|",
+    ]
     for model in REPEATED:
         answers = [each for each in again if each["workload"] == model]
         if answers:
@@ -182,7 +198,7 @@ def page() -> str:
                 f"| {model} | {len(answers)} | {agreement(answers)} | {told} | {blocks[0]} to {blocks[-1]} "
                 f"| {seconds[0]:.0f} to {seconds[-1]:.0f} |"
             )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _finding(first: Mapping[str, Report]) -> str:

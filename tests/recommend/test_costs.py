@@ -35,7 +35,8 @@ def test_stalls_count_at_the_sizes_of_the_traffic_only():
 
 def test_a_warm_cache_takes_the_warm_start():
     made = Evidence(
-        tried=(tried("eager"), tried("compile", cold=life(12.0), warm=life(5.0))), blocks=blocks({"single": {"compile": 1.0}})
+        tried=(tried("eager"), tried("compile", cold=life(12.0), warm=life(5.0))),
+        blocks=blocks({"single": {"compile": 1.0}}),
     )
 
     assert startup(made, "compile", need(cache="warm")) == 5.0

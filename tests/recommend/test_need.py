@@ -51,7 +51,10 @@ def test_a_workload_without_a_shape_for_the_goal_is_measured_on_full():
 def test_given_sizes_take_the_name_of_a_shape_where_there_is_one():
     need = make(sizes=((1, 0.75), (8, 0.25)))
 
-    assert [(share.shape, dict(share.sizes)) for share in need.traffic] == [("single", {"batch": 1}), ("batch=8", {"batch": 8})]
+    assert [(share.shape, dict(share.sizes)) for share in need.traffic] == [
+        ("single", {"batch": 1}),
+        ("batch=8", {"batch": 8}),
+    ]
 
 
 def test_sizes_of_a_workload_in_which_nothing_varies_are_refused():

@@ -35,7 +35,8 @@ def blocks(
         experiment: What is done to the arms.
         first: Number of the first block.
         prepare_ahead: The arms of the next block are forked too while one is measured, and do what they do before they
-            say what they collected, on the cores that do not measure. Without such cores this does nothing.
+            say what they collected, on the cores that do not measure; what is left of that when the measurement is
+            over, on all cores. Without spare cores this does nothing.
 
     Raises:
         ThreadError: The arms cannot be forked after these imports.
@@ -47,8 +48,13 @@ def blocks(
         at_once = prepare_ahead and bool(crew.spare)
         return Starter(crew, processes(), modules=modules, seed=hashes, at_once=at_once)
 
-    upcoming: Starter | None = start(first)
     number = first
+    upcoming: Starter | None = start(number)
+
+    def begin_next() -> None:
+        nonlocal upcoming
+        upcoming = start(number + 1)
+
     try:
         while cases := choose():
             assert upcoming is not None
@@ -56,12 +62,22 @@ def blocks(
             with current:
                 meter, before = LoadMeter(), current.cpu_seconds()
                 workers = current.fork()
-                upcoming = start(number + 1)
+                if prepare_ahead:
+                    current.spread()  # nothing is measured until they are prepared
+                else:
+                    upcoming = start(number + 1)
                 for arm in [arm for arm in workers if not any(case.on(arm) for case in cases)]:
                     workers.pop(arm).close()
                 block = measure_block(
-                    workers, cases, number=number, seed=seed + number, cores=crew.measuring, experiment=experiment
+                    workers,
+                    cases,
+                    number=number,
+                    seed=seed + number,
+                    cores=crew.measuring,
+                    experiment=experiment,
+                    collected=begin_next if prepare_ahead else lambda: None,
                 )
+            assert upcoming is not None
             shares = meter.shares(own=upcoming.cpu_seconds() - before)
             yield replace(block, others=None if shares is None else sum(shares))
             number += 1

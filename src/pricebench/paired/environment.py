@@ -43,12 +43,16 @@ def tool_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in (*_OF_GIT, *_OF_PYTHON)}
 
 
+def plain_environment(threads: int) -> dict[str, str]:
+    """The user's without what would change which code runs, or how; with the number of threads."""
+    kept = {name: value for name, value in os.environ.items() if name not in (*_OF_GIT, *_OF_CODE)}
+    return {**kept, **dict.fromkeys(_THREADS, str(threads))}
+
+
 def worker_environment(threads: int, seed: int) -> dict[str, str]:
     """For what is measured: the user's without what would change the measurement, with what makes processes alike."""
-    kept = {name: value for name, value in os.environ.items() if name not in (*_OF_GIT, *_OF_CODE)}
     return {
-        **kept,
-        **dict.fromkeys(_THREADS, str(threads)),
+        **plain_environment(threads),
         # Compiling in processes of its own would start them in every worker.
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         # Of 2 MiB pages there are few, so which of them a process gets matters less: docs/log.md has the figures.

@@ -303,6 +303,15 @@ class Starter:
                 server.stdin.flush()
         return self.workers
 
+    def spread(self) -> None:
+        """Let what runs already use all cores of the crew, where the system can."""
+        if not self._crew.spare:
+            return
+        for pid in _processes({server.pid for server in self._servers}):
+            for thread in Path(f"/proc/{pid}/task").glob("*"):
+                with suppress(OSError, ValueError):  # it may end meanwhile
+                    os.sched_setaffinity(int(thread.name), self._crew.cores)
+
     def cpu_seconds(self) -> Second:
         """Processor time of the processes of the block that still run, and of those that these have waited for."""
         return _cpu_seconds({server.pid for server in self._servers})
@@ -395,10 +404,16 @@ def own_folders(folder: Path, name: str) -> dict[str, str]:
 
 def _cpu_seconds(sessions: set[int]) -> Second:
     """Of all processes of these sessions, with the children that they have waited for."""
-    total = 0
+    total = sum(_processes(sessions).values())
+    return total / os.sysconf("SC_CLK_TCK") if total else 0.0
+
+
+def _processes(sessions: set[int]) -> dict[int, int]:
+    """Processes of these sessions by number, with their ticks of processor time; empty where nobody tells."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError, ValueError, IndexError):
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[3]) in sessions:
-                total += sum(map(int, fields[11:15]))
-    return total / os.sysconf("SC_CLK_TCK") if total else 0.0
+                found[int(stat.parent.name)] = sum(map(int, fields[11:15]))
+    return found

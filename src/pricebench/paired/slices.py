@@ -68,6 +68,7 @@ def measure_block(
     seed: int,
     cores: Sequence[int],
     experiment: Experiment = NOTHING,
+    collected: Callable[[], None] = lambda: None,
 ) -> Block:
     """Lead the workers through the cases.
 
@@ -80,15 +81,14 @@ def measure_block(
         seed: Of the order of slices.
         cores: Where slices run.
         experiment: What is done to the arms.
+        collected: Called when all workers have prepared themselves, before the first case.
 
     Raises:
         WorkerError: A process died or hung.
     """
     started = time.monotonic()
     chance = random.Random(seed)  # noqa: S311 - an order, no secret
-    for arm, worker in workers.items():
-        worker.hear()
-        worker.say(run=[case.ids[arm] for case in cases if arm in case.ids])
+    _give_out(workers, cases, collected)
     measured: dict[str, _Slices] = {}
     failures: dict[str, dict[str, str]] = {}
     for case in cases:
@@ -127,6 +127,15 @@ def measure_block(
         failures=failures,
         wall=time.monotonic() - started,
     )
+
+
+def _give_out(workers: Mapping[str, Worker], cases: Sequence[Case], collected: Callable[[], None]) -> None:
+    """Tell each worker its cases, when all have collected theirs."""
+    for worker in workers.values():
+        worker.hear()
+    collected()
+    for arm, worker in workers.items():
+        worker.say(run=[case.ids[arm] for case in cases if arm in case.ids])
 
 
 def _ended(worker: Worker, message: Mapping[str, Any]) -> str:

@@ -87,7 +87,11 @@ class _Case:
             return call
         import torch  # noqa: PLC0415
 
-        return lambda: (call(), torch.cuda.synchronize())
+        def call_and_wait() -> None:
+            call()
+            torch.cuda.synchronize()
+
+        return call_and_wait
 
 
 _FORWARDS: dict[str, Callable[..., Any]] = {}

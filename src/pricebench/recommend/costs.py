@@ -3,8 +3,11 @@
     cost per day = restarts per day x (first answer + stalls at the other sizes of the traffic)
                  + calls per day x sum over sizes of (share of calls x seconds per call)
 
+A first answer is the time to a loaded model, the same in all modes and the median of all processes, and what the mode
+adds until its first call is done: so that the noise of imports, seconds, decides nothing.
+
 The seconds per call come from paired blocks: per block and size the ratio to eager is taken, of slices that are
-neighbours in time, so the machine's own drift cancels. The first answer and the stalls are single events of one process.
+neighbours in time, so the machine's own drift cancels. What a mode adds, and the stalls, are single events.
 """
 
 from __future__ import annotations
@@ -40,11 +43,18 @@ class Cost:
     ratios: NDArray[np.float64]
 
 
-def startup(evidence: Evidence, mode: str, need: Need) -> Second:
-    """Seconds that one process waits before it has met all of the traffic."""
+def startup(evidence: Evidence, mode: str, need: Need, slack: float = 0.0) -> Second:
+    """Seconds that one process waits before it has met all of the traffic.
+
+    Args:
+        evidence: What was measured.
+        mode: Which one.
+        need: Its traffic and cache count.
+        slack: Share by which what the mode itself adds is taken to be longer.
+    """
     life = evidence.of(mode).life(need.cache)
     assert life is not None, f"{mode} was measured without a life"
-    return life.startup([share.sizes for share in need.traffic])
+    return evidence.common + (life.own + life.stalls([share.sizes for share in need.traffic])) * (1 + slack)
 
 
 def call_ratios(evidence: Evidence, mode: str, need: Need) -> NDArray[np.float64]:
@@ -65,14 +75,14 @@ def eager_seconds(evidence: Evidence, name: str) -> Second:
     return float(np.mean([median_seconds(evidence.blocks, name, arm) for arm in BOTH]))
 
 
-def cost(evidence: Evidence, mode: str, need: Need) -> Cost:
-    """What a day costs in a mode that was measured."""
+def cost(evidence: Evidence, mode: str, need: Need, slack: float = 0.0) -> Cost:
+    """What a day costs in a mode that was measured; `slack` as in `startup`."""
     if need.goal is Goal.STARTUP:
         return _of_starts(evidence, mode, need)
     eager_call = sum(share.share * eager_seconds(evidence, case(need.kind, share.shape)) for share in need.traffic)
     ratios = call_ratios(evidence, mode, need)
     reference = EAGER if mode == NULL else mode
-    once = need.restarts_per_day * startup(evidence, reference, need)
+    once = need.restarts_per_day * startup(evidence, reference, need, slack)
     eager_once = need.restarts_per_day * startup(evidence, EAGER, need)
     calls = need.calls_per_day * eager_call
     per_call = eager_call * float(np.median(ratios))
@@ -92,9 +102,9 @@ def _of_starts(evidence: Evidence, mode: str, need: Need) -> Cost:
 
 
 def pays_from(evidence: Evidence, mode: str, need: Need) -> float | None:
-    """Calls of one process from which on a mode is cheaper than eager: what its start costs more, over what a call saves.
+    """Calls of one process from which on a mode is cheaper than eager.
 
-    0 where its start costs no more; None where it saves nothing.
+    What its start costs more, over what a call saves. 0 where its start costs no more; None where it saves nothing.
     """
     ours, theirs = cost(evidence, mode, need), cost(evidence, EAGER, need)
     saved = theirs.per_call - ours.per_call

@@ -1,7 +1,8 @@
 """From evidence and a need to a decision: which mode, how certain, why no other, and what would change the answer.
 
 Rules, fixed before anything was measured. A mode replaces a simpler one if its cost is lower by at least 1 %, if the
-95 % interval of the ratio ends below 1, and if it wins by more than two runs of eager differ. Simpler is, in this
+95 % interval of the ratio ends below 1, and if it wins by more than two runs of eager differ; also if what it adds to a
+first answer took a quarter longer. Simpler is, in this
 order: what is not deprecated, then the order of the registry. All are compared with all of their rivals in the same
 blocks, so that what disturbs a block disturbs both. The ranking is decided when no other mode can be more than 3 %
 cheaper than the chosen one, at 95 % confidence over all looks.
@@ -23,6 +24,7 @@ from pricebench.recommend.need import Goal, Need, Share
 
 # Blocks after which a decision may be taken: known beforehand, and each look spends half of the error that is left.
 LOOKS = (5, 8, 12, 16, 24, 32, 48)
+START_SLACK = 0.25  # what a mode adds to a first answer is a single event
 WORTH = 0.01  # a smaller gain is no reason to leave a simpler mode
 _ALPHA = 0.025  # of either end of an interval, over all looks
 INDIFFERENT = 0.03  # a mode that cannot be better by more than this keeps no search going
@@ -48,10 +50,8 @@ class Ratio:
         logs = np.log(np.asarray(values, dtype=np.float64))
         if not len(logs):
             return cls(ratio=math.nan, low=0.0, high=math.inf)
-        if not np.ptp(logs):
-            # A ratio to itself, or of a day that holds no calls.
-            same = float(np.exp(logs[0]))
-            return cls(ratio=same, low=same, high=same)
+        if not logs.any():
+            return cls(ratio=1.0, low=1.0, high=1.0)  # to itself
         # Whoever looks between two looks has looked once more.
         looks = sum(number <= len(logs) for number in LOOKS) + (len(logs) not in LOOKS)
         if len(logs) < LOOKS[0]:
@@ -121,7 +121,8 @@ def decide(evidence: Evidence, need: Need) -> Decision | None:
     ranked = sorted(candidates, key=lambda mode: order[mode])
     chosen = ranked[0]
     for mode in ranked[1:]:
-        ratio = Ratio.of(costs[mode].ratios / costs[chosen].ratios)
+        # A start was measured once or twice: the gain has to stand if it takes a quarter longer.
+        ratio = Ratio.of(cost(evidence, mode, need, START_SLACK).ratios / costs[chosen].ratios)
         if ratio.is_lower and ratio.ratio < 1 - threshold:
             chosen = mode
     against = {mode: Ratio.of(costs[mode].ratios / costs[chosen].ratios) for mode in costs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -39,7 +40,8 @@ class Life:
     """A mode in one fresh process, from its start through a day of sizes.
 
     Attributes:
-        first_answer: Seconds from the start of the process to the end of its first call.
+        common: Seconds from the start of the process to a loaded model: the same work in every mode.
+        own: Seconds from there to the end of the first call: prepare, import what that needs, compile, run.
         calls: The first calls, in the order of the day.
         compilations: Graphs captured in all of it.
         resident: Bytes in memory after the day, or None.
@@ -47,7 +49,8 @@ class Life:
         cache: Bytes of compiled code that it left, for the next process to find.
     """
 
-    first_answer: Second
+    common: Second
+    own: Second
     calls: tuple[FirstCall, ...]
     compilations: int
     resident: Byte | None = None
@@ -59,11 +62,10 @@ class Life:
         """Read what `asdict` made; KeyError, TypeError or ValueError where it did not."""
         return cls(**{**record, "calls": tuple(FirstCall(**call) for call in record["calls"])})
 
-    def startup(self, traffic: Sequence[Mapping[str, int]]) -> Second:
-        """What one process waits for before it has met all of the traffic: its first answer, and each other size."""
+    def stalls(self, traffic: Sequence[Mapping[str, int]]) -> Second:
+        """What meeting the other sizes of the traffic costs, behind the first answer."""
         known = {_key(sizes) for sizes in traffic}
-        stalls = [call.stall for call in self.calls[1:] if _key(call.sizes) in known]
-        return self.first_answer + sum(stalls)
+        return sum(call.stall for call in self.calls[1:] if _key(call.sizes) in known)
 
     def stall_at_unseen(self, traffic: Sequence[Mapping[str, int]]) -> Second | None:
         """The longest stall at a size that is not in the traffic, all of it being met; None if none was tried."""
@@ -152,6 +154,12 @@ class Evidence:
     tried: tuple[Tried, ...]
     blocks: tuple[Block, ...]
     starts: Mapping[str, tuple[Second, ...]] = field(default_factory=dict)
+
+    @property
+    def common(self) -> Second:
+        """Seconds to a loaded model, the median over all processes: the mode has no part in it."""
+        lives = [life for tried in self.tried for life in (tried.cold, tried.warm) if life]
+        return statistics.median(life.common for life in lives)
 
     def of(self, mode: str) -> Tried:
         """What is known of a mode."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pricebench.paired.environment import THREADS, without_measuring_variables
+from pricebench.paired.environment import plain_environment
 from pricebench.paired.workspace import Workspace
 from pricebench.recommend.evidence import EAGER, NULL, Answered, FirstCall, Life, Tried
 from pricebench.recommend.need import Need, RecommendError
@@ -47,8 +47,7 @@ class Setting:
     def variables(self, cache: Path) -> dict[str, str]:
         """Of a process that compiles into `cache`."""
         return {
-            **without_measuring_variables(),
-            **dict.fromkeys(THREADS, str(self.threads)),
+            **plain_environment(self.threads),
             "TORCHINDUCTOR_CACHE_DIR": str(cache),
             "TRITON_CACHE_DIR": str(cache / "triton"),
             **self.environment,
@@ -70,7 +69,7 @@ def facts(setting: Setting) -> dict[str, Any]:
 def day(need: Need, shapes: Mapping[str, Mapping[str, int]], batch: str) -> list[dict[str, int]]:
     """A stated day of sizes: the traffic, most of it first; the workload's other shapes; two that are in neither.
 
-    What no one has met is told apart by the order: a stall at an unseen size is that of a process which has met the rest.
+    The order tells what nobody has met: a stall at an unseen size is that of a process which has met the rest.
     """
     traffic = [dict(share.sizes) for share in sorted(need.traffic, key=lambda share: -share.share)]
     sizes = [*traffic, *map(dict, shapes.values())]
@@ -126,12 +125,12 @@ def _tried(
     failures = {kind: each["failure"] for kind, each in kinds.items() if "failure" in each}
     cold, warm, left = None, None, _size(cache) - empty
     if need.kind not in failures:
-        cold = _life(kinds[need.kind], left)
+        cold = _life(kinds[need.kind], answer["loaded"], left)
         if left:
             say(f"{mode}: the same with its compiled code in the cache")
             again = _ask(setting, cache, _request(found, need, mode, kinds=[need.kind], is_checked=False))
             told = again.get(need.kind, again)
-            warm = None if "failure" in told else _life(told, left)
+            warm = None if "failure" in told else _life(told, again["loaded"], left)
     return Tried(
         mode=mode,
         failures=failures,
@@ -165,10 +164,10 @@ def starts(
             say(f"first answers, round {number + 1} of {STARTS}: {mode}")
             cache = setting.cache(mode) if need.cache == "warm" else setting.workspace.folder / f"start-{number}-{arm}"
             answer = _ask(setting, cache, _request(found, need, mode, kinds=[need.kind], is_brief=True))
-            told = answer.get("failure") or answer["inference"].get("failure")
+            told = answer.get("failure") or answer[need.kind].get("failure")
             if told:
                 raise RecommendError(f"{mode} worked before and fails now: {told}. Run again.")
-            rounds[arm].append(float(answer["inference"]["first_answer"]))
+            rounds[arm].append(answer["loaded"] + answer[need.kind]["own"])
         if time.monotonic() > deadline:
             break
     return {arm: tuple(values) for arm, values in rounds.items()}
@@ -209,9 +208,10 @@ def _kinds(found: Mapping[str, Any], need: Need) -> list[str]:
     return ["training", "inference"] if need.kind == "training" else ["inference", "training"]
 
 
-def _life(record: Mapping[str, Any], left: Byte) -> Life:
+def _life(record: Mapping[str, Any], common: Second, left: Byte) -> Life:
     return Life(
-        first_answer=float(record["first_answer"]),
+        common=common,
+        own=float(record["own"]),
         calls=tuple(FirstCall(**call) for call in record["calls"]),
         compilations=int(record["compilations"]),
         resident=record.get("resident"),

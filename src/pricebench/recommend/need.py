@@ -63,8 +63,8 @@ class Need:
         calls_per_day: All processes together; training steps where that is the goal.
         no_python: Where it runs there is no Python.
         no_compiler: Where it runs there is no compiler.
-        cache: `cold`: a fresh process finds no compiled code, as in a new container; `warm`: it finds what an earlier one
-            left.
+        cache: `cold`: a fresh process finds no compiled code, as in a new container; `warm`: it finds what an earlier
+            one left.
     """
 
     goal: Goal

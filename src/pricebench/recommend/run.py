@@ -1,4 +1,4 @@
-"""A whole recommendation: what the workload is, the life of each mode, blocks until the ranking is decided, the answer."""
+"""A whole recommendation: the workload, the life of each mode, blocks until the ranking is decided, the answer."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def recommend(
         if run.able("inference") or run.able("training"):
             evidence = run.measured()
     warnings = [*meter.warnings(), *run.warnings]
-    report = conclude(
+    return conclude(
         evidence,
         need,
         started=started.isoformat(timespec="seconds"),
@@ -131,13 +131,13 @@ def recommend(
         },
         warnings=tuple(warnings),
     )
-    return report
 
 
 def _need(request: Request, facts: Mapping[str, Any]) -> Need:
     if request.goal is Goal.TRAINING and not facts["has_loss"]:
         raise RecommendError(
-            f"--for training, but {facts['name']} has no loss. Give the workload loss and targets, or ask for another goal."
+            f"--for training, but {facts['name']} has no loss. Give the workload loss and targets, or ask for another "
+            "goal."
         )
     return make_need(
         goal=request.goal,

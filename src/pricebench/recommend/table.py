@@ -39,8 +39,8 @@ def sections(report: Report) -> list[Section]:
         *_times("Seconds per call, in brackets the ratio to eager", "inference", able),
         *_times("Seconds per training step, in brackets the ratio to eager", "training", able),
         Section(
-            title="What it needs, and how right it is",
-            header=("mode", "error", "eager's", "graphs", "breaks", "memory", "artifact", "cache", "needs"),
+            title="How right it is, and what it takes",
+            header=("mode", "error", "eager's", "graphs", "breaks", "memory", "artifact", "cache"),
             rows=tuple(map(_needs, able)),
         ),
     ]
@@ -53,6 +53,8 @@ def sentences(report: Report) -> list[str]:
         told += [f"graph break in {each.mode}: {_break(found)}" for found in each.graph_breaks]
         if each.training_failure:
             told.append(f"{each.mode} cannot train: {each.training_failure}")
+        if each.needs != "nothing":
+            told.append(f"{each.mode} needs {each.needs}")
         if each.deprecation:
             told.append(f"{each.mode} is {each.deprecation}")
     told.append(formula(report.need))
@@ -62,8 +64,8 @@ def sentences(report: Report) -> list[str]:
     told.append(
         f"{machine['cpu']}, {machine['logical_cores']} cores, {machine['system']}, Python {machine['python']}, "
         f"torch {machine['torch']}, {machine['device']}, {_plural(conditions['threads'], 'thread')}; "
-        f"{_plural(len(report.evidence.blocks), 'block')} of fresh processes, {conditions['seconds']:.0f} s; first answers, "
-        "stalls and memory are single events of one process each"
+        f"{_plural(len(report.evidence.blocks), 'block')} of fresh processes, {conditions['seconds']:.0f} s; "
+        "first answers, stalls and memory are single events of one process each"
     )
     told += [f"workload {report.workload}: {note}" for note in report.notes]
     told += [f"warning: {warning}" for warning in report.warnings]
@@ -113,7 +115,6 @@ def _needs(each: Candidate) -> tuple[str, ...]:
         megabytes(each.resident),
         megabytes(each.artifact),
         megabytes(each.cache or None),
-        each.needs,
     )
 
 
