@@ -12,12 +12,12 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, nctdtrinc, ndtri
 
 from pricebench.gate.records import Arm
 from pricebench.paired import statistics
 from pricebench.paired.records import Block
 from pricebench.paired.statistics import looks_reached, quantile, trimmed_mean
+from pricebench.quantiles import gammaincinv, nctdtrinc, ndtri
 
 # Error of calling identical code slower over all looks, and as much for faster.
 ALPHA = 0.0025
@@ -148,7 +148,7 @@ def _look(values: NDArray[np.float64], look: int, threshold: float) -> Judgement
 def _detectable(counts_from: float, certain: float, error: float, freedom: int) -> float:
     """Logarithm of the slowdown that is found nine times of ten: by Student's t, and by size, in mean and median."""
     # An error that was estimated from few blocks is below the true one more often than above: this is its median.
-    error *= math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, 0.5))))
-    by_certainty = float(nctdtrinc(freedom, 1 - _POWER, certain)) * error
-    by_size = counts_from + _MEDIAN_ERROR * float(ndtri(_POWER)) * error
+    error *= math.sqrt(freedom / (2 * gammaincinv(freedom / 2, 0.5)))
+    by_certainty = nctdtrinc(freedom, 1 - _POWER, certain) * error
+    by_size = counts_from + _MEDIAN_ERROR * ndtri(_POWER) * error
     return max(by_certainty, by_size)

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from pricebench.extras import require
 from pricebench.gate import trees
 from pricebench.gate.driver import Prepared, Request, prepare
 from pricebench.gate.judge import Verdict
@@ -109,7 +110,9 @@ def find_structure(workspace: Workspace, tree: Path, workload: str) -> dict[str,
 
     Raises:
         GateError: They could not be found at all; a mode that fails is a fact.
+        MissingPackageError: torch is not installed.
     """
+    require("torch", needed_by=f"the structure of {workload}")
     folder = workspace.folder / "tmp-facts"
     folder.mkdir(exist_ok=True)
     environment = {

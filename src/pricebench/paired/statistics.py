@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from pricebench.paired.records import Block
+from pricebench.quantiles import stdtrit
 from pricebench.units import Second
 
 # Blocks after which something may be decided. Fixed before anything is measured: looking after every block and stopping
@@ -62,7 +62,7 @@ def quantile(alpha: float, look: int, freedom: int) -> float:
         look: From 1.
         freedom: Degrees of freedom.
     """
-    return float(stdtrit(freedom, 1 - alpha / 2**look))
+    return stdtrit(freedom, 1 - alpha / 2**look)
 
 
 def trimmed_mean(values: NDArray[np.float64]) -> tuple[float, float, int]:
