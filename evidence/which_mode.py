@@ -153,7 +153,7 @@ def page() -> str:
         "",
         f"""\
 Made by `python -m evidence.which_mode write` from `reports/recommendations`. Each model has random weights.
-It is called with single rows, a million times a day, by processes that start ten times a day with an empty compile cache.
+It is called with single rows, a million times a day, by processes that start ten times a day and find no compiled code.
 {machine["cpu"]}, {machine["logical_cores"]} cores, one thread, {machine["system"]}, Python {machine["python"]},
 torch {machine["torch"]}, {some.started[:10]}.""",
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments, reports, compiler="no-such-compiler"):
-    import os
-
     return subprocess.run(
         [sys.executable, "-m", "pricebench", "recommend", *arguments, "--reports", str(reports)],
         capture_output=True,
@@ -32,7 +31,9 @@ def run(*arguments, reports, compiler="no-such-compiler"):
 def answered(tmp_path_factory):
     """One run on a model with a loss: five blocks of two kinds of call, three modes, eager twice."""
     reports = tmp_path_factory.mktemp("reports")
-    done = run("--workload", "tests.recommend.workloads:trained", "--blocks", "5", "--sizes", "1:3,4:1", reports=reports)
+    done = run(
+        "--workload", "tests.recommend.workloads:trained", "--blocks", "5", "--sizes", "1:3,4:1", reports=reports
+    )
     return done, reports
 
 

@@ -27,7 +27,7 @@ class Branching(nn.Module):
         super().__init__()
         self.layer = nn.Linear(8, 8)
 
-    def forward(self, x: torch.Tensor, *, twice: bool = False) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.layer(x)
         return self.layer(x) if x.sum().item() > 0 else x
 

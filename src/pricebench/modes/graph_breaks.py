@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch._dynamo.utils import counters, graph_break_reasons
 
 from pricebench.inputs import Example, Inputs
 
@@ -43,6 +42,9 @@ def graph_breaks(module: nn.Module, example: Example) -> list[GraphBreak]:
         RuntimeError: TorchDynamo cannot take this module at all.
         Exception: What the module itself raises on these inputs.
     """
+    # Seconds, which no mode but `compile` should pay.
+    from torch._dynamo.utils import counters, graph_break_reasons  # noqa: PLC0415
+
     snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
     torch.compiler.reset()
     counters.clear()
