@@ -86,6 +86,15 @@ def test_an_arm_that_fails_a_case_is_a_failure_of_the_block_and_others_go_on(cre
     assert set(block.seconds) == {"good"}
 
 
+def test_what_one_arm_does_not_reach_is_measured_on_none(crew):
+    arms = [arm("a", sums=CALL), arm("b", "tests.paired.workers:skip", reason="not here")]
+
+    (block,) = measured(crew, arms, [Case(name="sums", ids=both("sums"))])
+
+    assert block.failures == {"sums": {"b": "skipped: not here"}}
+    assert block.seconds == {}
+
+
 def test_an_arm_that_dies_is_named(crew):
     arms = [arm("a", sums=CALL), arm("b", "tests.paired.workers:die")]
 

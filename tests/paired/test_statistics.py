@@ -55,7 +55,7 @@ def test_what_slows_a_whole_round_changes_nothing():
 
 
 def test_blocks_without_one_of_the_arms_are_left_out():
-    blocks = [made(a=(1.0,), b=(2.0,)), made(a=(1.0,)), Block(number=2, seconds={}, calls={})]
+    blocks = [made(a=(1.0,), b=(2.0,)), made(a=(1.0,)), made(b=(1.0,)), Block(number=2, seconds={}, calls={})]
 
     assert log_ratios(blocks, CASE, "b", ["a"]) == pytest.approx([math.log(2)])
 
