@@ -1,6 +1,6 @@
-"""The README's result table, made from one committed run: `python -m evidence.readme`.
+"""The README's tables, made from a committed recommendation and a committed run: `python -m evidence.readme`.
 
-The run is named in the README itself, between the markers; `tests/test_readme.py` holds the text to it.
+Both are named in the README itself, in the markers; `tests/test_readme.py` holds the text to them.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ import re
 from pathlib import Path
 
 from pricebench.history import Run, read_run
+from pricebench.recommend.report import Report
+from pricebench.recommend.table import percent
 from pricebench.units import format_duration
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"<!-- results from (?P<run>\S+) -->\n.*?<!-- end of results -->\n", re.DOTALL)
+_ANSWER = re.compile(r"<!-- recommendation from (?P<file>\S+) -->\n.*?<!-- end of recommendation -->\n", re.DOTALL)
 _MODES = ("eager", "torchscript", "fx", "compile")
 _STEADY = (
     ("1 row", "test_forward", "single"),
@@ -24,13 +27,46 @@ _STEADY = (
 
 
 def rendered(text: str) -> str:
-    """The README's text with its table made anew from the run that it names."""
-    found = _BLOCK.search(text)
-    if found is None:
-        raise ValueError("README.md lacks its '<!-- results from RUN -->' block.")
+    """The README's text with its tables made anew from the files that it names."""
+    answer, found = _ANSWER.search(text), _BLOCK.search(text)
+    if answer is None or found is None:
+        raise ValueError("README.md lacks its '<!-- results from RUN -->' or '<!-- recommendation from FILE -->' block.")
+    report = Report.load(ROOT / answer["file"])
+    shown = f"<!-- recommendation from {answer['file']} -->\n{recommendation(report)}<!-- end of recommendation -->\n"
     run = read_run(ROOT / found["run"])
     block = f"<!-- results from {found['run']} -->\n{table(run)}\n{conditions(run)}\n<!-- end of results -->\n"
-    return text[: found.start()] + block + text[found.end() :]
+    return _ANSWER.sub(lambda _: shown, _BLOCK.sub(lambda _: block, text))
+
+
+def recommendation(report: Report) -> str:
+    """The sentence, and a row per mode."""
+    machine = report.machine
+    lines = [
+        f"> {report.sentence}",
+        "",
+        "| mode | cost of a day | against eager | one row | 2048 rows | first answer | new size |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for each in report.candidates:
+        start, stall = each.first_answer_cold, each.stall
+        cells = [
+            f"`{each.mode}`",
+            "-" if each.cost_per_day is None else format_duration(each.cost_per_day),
+            percent(each.relative) if each.relative and each.mode != _MODES[0] else "-",
+            *(format_duration(each.inference[shape].seconds) for shape in ("single", "full")),
+            "-" if start is None else format_duration(start),
+            "-" if stall is None else format_duration(stall),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    need = report.need
+    lines += [
+        "",
+        f"The house price model, {need.calls_per_day:,.0f} calls of one row and {need.restarts_per_day:,.0f} restarts a day, "
+        f"{machine['cpu']}, one thread, torch {machine['torch']}, {report.started[:10]}, "
+        f"{len(report.evidence.blocks)} blocks of fresh processes, {report.conditions['seconds']:.0f} s. In brackets: 95 % "
+        "intervals.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def table(run: Run) -> str:
