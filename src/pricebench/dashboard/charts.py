@@ -243,7 +243,9 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
         scale=alt.Scale(nice=False, zero=False, padding=12),
     )
     y = alt.Y("time:Q", title=f"{unit} per call", scale=axis)
-    color = alt.Color("name:N", scale=colors_for(names), title=None, legend=alt.Legend(orient="bottom", columns=4))
+    # The legend would take over the band's faintness.
+    legend = alt.Legend(orient="bottom", columns=4, symbolOpacity=1)
+    color = alt.Color("name:N", scale=colors_for(names), title=None, legend=legend)
     tip = [
         alt.Tooltip("name:N"),
         alt.Tooltip("text:N", title="median"),

@@ -139,10 +139,10 @@ def answers_frame(reports: Iterable[Report]) -> pd.DataFrame:
                 "started": line_of(report.started[:16].replace("T", " ")),
                 "machine": machine_label(report),
                 "torch": torch_of(report),
-                "need": need_label(report.need),
                 "answer": line_of(report.recommended or _NONE),
                 "against eager": _against_eager(report),
                 "no different": line_of(", ".join(report.equal)) or "-",
+                "need": need_label(report.need),
             }
             for report in reports
         ]

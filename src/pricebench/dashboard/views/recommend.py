@@ -72,18 +72,15 @@ def _show_answer(report: Report, found: Shown) -> None:
         parts.warn(["The budget did not suffice to rank all modes."])
     parts.warn(found.warnings)
     st.caption(plain_long(found.formula))
-    left, right = st.columns((3, 2))
-    table = found.tables[0]
-    with left:
-        st.dataframe(section_frame(table), width="stretch", hide_index=True)
+    st.dataframe(section_frame(found.tables[0]), width="stretch", hide_index=True)
     if found.costs.empty:
         return
-    right.altair_chart(
+    st.altair_chart(
         charts.costs(found.costs, noise=found.noise),
         width="stretch",
         alt="Cost of a day over eager's, with its interval, a row per mode",
     )
-    right.caption(
+    st.caption(
         "A dot is the cost over eager's, a line its 95 % interval, a diamond the mode to ship. "
         + ("The grey band is eager against itself: noise. " if found.noise else "")
         + "Left of 1 is cheaper."
