@@ -27,7 +27,7 @@ from pricebench.modes import MODES, ExecutionMode, inductor_code
 from pricebench.modes.compile import forget
 from pricebench.profiling import kineto
 from pricebench.workload import FULL, Workload, count_flop, load_workload
-from pricebench.workload.checks import changes_inputs, expected_training, loss_and_gradients, quieted
+from pricebench.workload.checks import changes_inputs, expected_training, quieted
 
 SCHEMA = 1
 _WARM_UP_CALLS = 3
@@ -127,8 +127,10 @@ def training_facts(mode: ExecutionMode, workload: Workload, is_fresh: bool = Fal
     supply = _supply(inputs, is_fresh=is_fresh)
 
     def step() -> Tensor:
-        gradients = loss_and_gradients(workload, module, forward, next(supply), targets)[1:]
-        return torch.cat([gradient.flatten() for gradient in gradients])
+        loss = workload.loss_of(next(supply).call(forward), targets)
+        parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
 
     found = _counted(mode, step)
     if remark:
