@@ -31,7 +31,7 @@ train: ## train the model on the embedded default data
 	uv run pricebench train
 
 readme: ## the README's table from the stored run that it names
-	uv run python -m benchmarks.readme
+	uv run python -m evidence.readme
 
 ci: ## everything CI does
 	.ci/run

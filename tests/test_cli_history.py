@@ -118,6 +118,18 @@ def test_changes_as_json(folder):
     assert change["num_after"] == 8
 
 
+def test_changes_of_several_workloads_name_them(folder):
+    for number in range(20):
+        other = run(entry("test_f[eager]", median=1.0 if number < 12 else 2.0, workload="large"), number=100 + number)
+        store(folder, other)
+
+    result = history("changes", "--from", folder, "--markdown")
+
+    assert result.returncode == 0
+    assert re.search(r"test_f\[eager\].*large.*\+100\.0%", result.stdout)
+    assert re.search(r"test_f\[eager\].*not stated.*\+19\.\d%", result.stdout)
+
+
 def test_series_too_short_to_judge_are_counted():
     result = history("changes", "--reports", COMMITTED)
 

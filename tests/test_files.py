@@ -5,7 +5,17 @@ import stat
 
 import pytest
 
-from pricebench.files import atomic_write
+from pricebench.artifacts import load_metrics
+from pricebench.cliff.records import Report as CliffReport
+from pricebench.data import load_dataset
+from pricebench.errors import PricebenchError
+from pricebench.files import atomic_write, read_file, read_json
+from pricebench.gate.bank import Bank
+from pricebench.gate.report import Report as GateReport
+from pricebench.history import read_run
+from pricebench.profiling.report import read_analysis
+from pricebench.profiling.trace import read_trace
+from pricebench.tensorfile import load_record
 
 
 class Interrupted(BaseException):
@@ -97,3 +107,60 @@ def test_mode_bits_are_those_that_the_umask_leaves(umask, mode, tmp_path):
         os.umask(before)
 
     assert stat.S_IMODE((tmp_path / "result").stat().st_mode) == mode
+
+
+def test_a_file_and_a_link_to_one_are_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+
+    assert read_file(tmp_path / "file") == read_file(tmp_path / "link") == b"content"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices in folders are POSIX's")
+def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+
+    with pytest.raises(OSError, match="a pipe instead of a file"):
+        read_file(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a device instead of a file"):
+        read_file(tmp_path / "device")
+
+
+def test_a_file_above_the_limit_is_refused_with_both_sizes(tmp_path):
+    (tmp_path / "file").write_bytes(b"12345")
+
+    assert read_file(tmp_path / "file", most_bytes=5) == b"12345"
+    with pytest.raises(OSError, match="5 bytes, more than 4"):
+        read_file(tmp_path / "file", most_bytes=4)
+
+
+def test_json_that_is_nested_too_deeply_is_no_json(tmp_path):
+    (tmp_path / "deep.json").write_bytes(b"[" * 200_000)
+
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(tmp_path / "deep.json")
+
+
+READERS = (
+    CliffReport.load,
+    GateReport.load,
+    Bank.load,
+    read_run,
+    read_analysis,
+    read_trace,
+    load_dataset,
+    lambda path: load_record(path, "pricebench-model", 1),
+    lambda path: load_metrics(path.parent),
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes in folders are POSIX's")
+@pytest.mark.parametrize("read", READERS)
+def test_no_reader_waits_for_a_pipe(tmp_path, read):
+    os.mkfifo(tmp_path / "metrics.json")
+
+    with pytest.raises(PricebenchError) as refused:
+        read(tmp_path / "metrics.json")
+
+    assert len(str(refused.value).splitlines()) == 1

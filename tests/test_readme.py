@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from benchmarks.readme import README, rendered
+from evidence.readme import README, rendered
 from pricebench.cli import main
 from pricebench.data import make_houses
 from pricebench.gate.report import stored_reports
@@ -89,7 +89,7 @@ def test_the_dashboard_starts_answers_and_ends_at_ctrl_c(desk):
 
 @pytest.mark.parametrize("page", sorted((README.parent / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_pages_name_files_that_exist(page: Path):
-    names = re.findall(r"`((?:benchmarks|tests|src|docs)/[\w./-]+\.\w+)`", page.read_text(encoding="utf-8"))
+    names = re.findall(r"`((?:benchmarks|evidence|tests|src|docs)/[\w./-]+\.\w+)`", page.read_text(encoding="utf-8"))
 
     assert [name for name in names if not (README.parent / name).exists()] == []
 

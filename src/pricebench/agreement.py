@@ -58,6 +58,10 @@ def largest_difference(found: Any, expected: Any, *, together: bool = False) -> 
     ours, theirs = _tensors(found), _tensors(expected)
     if len(ours) != len(theirs):
         return Difference(error=math.inf, reason=f"{len(ours)} tensors, expected {len(theirs)}")
+    if not theirs:
+        return Difference(
+            error=math.inf, reason="there is no tensor and no number in the output, so nothing to compare"
+        )
     scale = max((_largest(tensor) for _, tensor in theirs), default=0.0) if together else None
     worst = Difference(error=0.0)
     for (output, one), (_, other) in zip(ours, theirs, strict=True):
@@ -72,6 +76,9 @@ def _difference(output: str, one: Tensor, other: Tensor, scale: float | None) ->
     if one.shape != other.shape:
         reason = f"{name} has shape {tuple(one.shape)}, expected {tuple(other.shape)}"
         return Difference(error=math.inf, output=output, reason=reason)
+    if one.is_complex() != other.is_complex():
+        reason = f"{name} is {one.dtype}, expected {other.dtype}"
+        return Difference(error=math.inf, output=output, reason=reason)
     if not other.numel():
         return Difference(error=0.0, output=output)
     one = one.to(other.device)
@@ -80,7 +87,7 @@ def _difference(output: str, one: Tensor, other: Tensor, scale: float | None) ->
     ours, theirs = one.double(), other.double()
     # Equal infinities, and NaN where float64 has it too (a masked row, for instance), are no difference.
     is_same = (ours == theirs) | (ours.isnan() & theirs.isnan())
-    apart = torch.where(is_same, 0.0, (ours - theirs).abs()).nan_to_num(nan=math.inf)
+    apart = torch.where(is_same, 0.0, (ours - theirs).abs()).nan_to_num(nan=math.inf, posinf=math.inf)
     place = int(apart.argmax())
     index = tuple(int(number) for number in torch.unravel_index(torch.tensor(place), apart.shape))
     scale = _largest(other) if scale is None else scale
@@ -102,7 +109,9 @@ def _largest(tensor: Tensor) -> float:
 
 
 def _tensors(tree: Any) -> list[tuple[str, Tensor]]:
-    return [(place, leaf) for place, leaf in leaves(tree) if isinstance(leaf, Tensor)]
+    """The tensors of an output, numbers too: a module may give a length beside its scores."""
+    numbers = (bool, int, float, complex)
+    return [(place, torch.as_tensor(leaf)) for place, leaf in leaves(tree) if isinstance(leaf, (Tensor, *numbers))]
 
 
 def in_float64(module: nn.Module) -> nn.Module:
@@ -126,8 +135,8 @@ def expected_output(module: nn.Module, inputs: Inputs) -> tuple[Any, str]:
         try:
             reference = in_float64(module).eval()
             return run_in_float64(lambda: inputs.clone().double().call(reference)), "float64"
-        # A module that insists on its own precision; what else is wrong with it, the next line says.
-        except (RuntimeError, TypeError, ValueError) as error:
+        # A module that insists on its own precision may raise anything; what else is wrong with it, the next line says.
+        except Exception as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             return inputs.clone().call(copy.deepcopy(module).eval()), f"eager, for in float64 it fails: {reason}"
 

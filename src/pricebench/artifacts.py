@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pricebench.errors import ArtifactError
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_json
 from pricebench.model import MLP, load_model, model_digest, save_model
 from pricebench.normalization import TrainingStats
 
@@ -72,14 +72,15 @@ def load_metrics(folder: Path) -> dict[str, Any]:
     """
     path = folder / METRICS_FILE
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics = read_json(path)
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{path}: expected the metrics of a training, found none. Run: pricebench train."
         ) from error
     except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ArtifactError(
-            f"{path}: expected JSON, found a file that cannot be read ({error}). Train again: pricebench train."
+            f"{path}: expected JSON, found a file that cannot be read ({reason}). Train again: pricebench train."
         ) from error
     if not isinstance(metrics, dict):
         raise ArtifactError(f"{path}: expected a JSON object, found another value. Train again: pricebench train.")

@@ -56,3 +56,9 @@ def unknown_name(kind: str, found: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(found, names, n=1)
     hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
     return f"No {kind} is called '{found}'.{hint} Known: {', '.join(names)}."
+
+
+def printable(text: str) -> str:
+    """At most 40 characters that cannot break a line."""
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    return shown if len(shown) <= 40 else shown[:37] + "..."

@@ -1,13 +1,67 @@
-"""Writing a file so that a reader sees the old one or the whole new one, never half of it."""
+"""Files of other people are read when they are files; ours are written so that nobody ever sees half of one."""
 
 from __future__ import annotations
 
+import errno
+import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+# A run with a million samples is 50 MB; no report comes near.
+MOST_BYTES = 512 * 1024 * 1024
+
+
+def open_file(path: Path | str) -> BufferedReader:
+    """Open a regular file, or one that a link leads to, for reading.
+
+    Raises:
+        OSError: There is none, it cannot be read, or a pipe or device is called so: the one could be waited for, and
+            the other read, for ever. `strerror` says what was found.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device"
+        raise OSError(errno.EINVAL, f"{kind} instead of a file", str(path))
+    return file
+
+
+def read_file(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a regular file, or of one that a link leads to.
+
+    Raises:
+        OSError: As `open_file`; or the file is too large.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most_bytes:
+            raise OSError(errno.EFBIG, f"{size:,} bytes, more than {most_bytes:,}", str(path))
+        return file.read()
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file.
+
+    Raises:
+        OSError: As `read_file`.
+        ValueError: It holds no JSON.
+    """
+    try:
+        return json.loads(read_file(path))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    # Opening a pipe waits for somebody who writes. Windows has no such flag, and no such pipes in its folders.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -79,8 +79,17 @@ def as_float64(tensor: Tensor) -> Tensor:
 
 
 def leaves(tree: Any) -> list[tuple[str, Any]]:
-    """Every leaf of a pytree with its place, such as `['logits']` or `[0]`; empty for a lone leaf."""
-    return [(pytree.keystr(path), leaf) for path, leaf in pytree.tree_leaves_with_path(tree)]
+    """Every leaf of a pytree with its place, such as `['logits']` or `[0]` or `.logits`; empty for a lone leaf."""
+    found: list[tuple[str, Any]] = []
+    for path, leaf in pytree.tree_leaves_with_path(tree):
+        place = pytree.keystr(path)
+        # PyTorch takes a dataclass for a leaf, unless somebody registers it.
+        if is_dataclass(leaf) and not isinstance(leaf, type):
+            for part in fields(leaf):
+                found += [(f"{place}.{part.name}{rest}", value) for rest, value in leaves(getattr(leaf, part.name))]
+        else:
+            found.append((place, leaf))
+    return found
 
 
 def _leaves_with_place(tree: Any) -> Iterator[tuple[str, Any]]:

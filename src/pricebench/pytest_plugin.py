@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from _pytest.config import ConftestImportFailure  # pytest has no public name for it
 from rich.console import Console
 from rich.table import Table
 
+from pricebench.extras import MissingPackageError, explained, require
 from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
 from pricebench.load import LoadMeter
 
@@ -53,9 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pricebench")
     group.addoption(
         "--workload",
-        metavar="NAME",
+        metavar="MODULE:FUNCTION",
         default="pricebench.workload:house_prices",
-        help="what is measured: module:function or path/to/file.py:function (default: %(default)s)",
+        help="what to measure, also path/to/file.py:function (default: %(default)s)",
     )
     group.addoption("--data", metavar="FILE", type=Path, help="benchmark on this CSV or Parquet file")
     group.addoption(
@@ -66,6 +68,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--reports", metavar="DIR", type=Path, default=Path("reports"), help="reports folder (default: %(default)s)"
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, object, object]:
+    """A conftest that imports what this installation lacks is one sentence."""
+    try:
+        return (yield)
+    except ConftestImportFailure as error:
+        told = explained(error.cause, needed_by="this suite") if isinstance(error.cause, ModuleNotFoundError) else None
+        if told:
+            raise pytest.UsageError(str(told)) from None
+        raise
 
 
 def _at_least_one(text: str) -> int:
@@ -83,6 +97,12 @@ def keep_history(config: pytest.Config) -> None:
     option = config.option
     if option.collectonly:
         return
+    if not config.pluginmanager.has_plugin(__name__):
+        raise pytest.UsageError(f"keep_history needs its plugin. Add to addopts in pytest's settings: -p {__name__}")
+    try:
+        require("torch", needed_by="the fingerprint of a stored run")
+    except MissingPackageError as error:
+        raise pytest.UsageError(str(error)) from None
     import torch
 
     from pricebench.machine import this_machine

@@ -88,8 +88,13 @@ def mode(request: pytest.FixtureRequest) -> Iterator[ExecutionMode]:
 
 def asked_workload(config: pytest.Config, device: torch.device) -> Workload:
     """Load the workload of `--workload` onto a device; say its notes once, and store them with the run."""
+    name: str = config.option.workload
+    source, _, function = name.rpartition(":")
+    if source.endswith(".py"):
+        # pytest may be started in a folder below: a path begins where its settings are.
+        name = f"{config.rootpath / source}:{function}"
     try:
-        found = load_workload(config.option.workload)
+        found = load_workload(name)
     except PricebenchError as error:
         pytest.exit(str(error), returncode=int(error.exit_code))
     manager = config.pluginmanager.getplugin("capturemanager")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from pricebench.errors import ArtifactError
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_file
 
 # What zipfile and torch.load may raise on bytes that are no torch file, on a damaged one, or one that names code.
 _UNREADABLE = (
@@ -77,7 +77,7 @@ def _read(path: Path) -> Any:
     with warnings.catch_warnings():
         # They announce what is refused right after: a TorchScript archive, two entries of one name.
         warnings.simplefilter("ignore")
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(checked, "w") as copy:
+        with zipfile.ZipFile(io.BytesIO(read_file(path))) as source, zipfile.ZipFile(checked, "w") as copy:
             for entry in source.infolist():
                 copy.writestr(entry.filename, source.read(entry))
         checked.seek(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import sync_playwright
 from pricebench.artifacts import save_metrics
 from tests.browser.traces import keep_analyses
 from tests.cliff.made import cell, report
+from tests.dashboard.recommended import recommendation
 from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.gate.made import block as gate_block
@@ -50,6 +52,13 @@ def stored_gate():
     return gate_report(slower, structure=(MARKDOWN,), warnings=(EVIL, MARKDOWN), blocks=blocks)
 
 
+def stored_recommendations():
+    """Two of one workload, the newer with what no page may execute in its words."""
+    newer = recommendation(0.6, warnings=(EVIL, MARKDOWN))
+    newer = replace(newer, sentence=f"{newer.sentence} {EVIL} {MARKDOWN}", notes=(MARKDOWN,))
+    return recommendation(1.2, torch="2.11.0"), newer
+
+
 @pytest.fixture(scope="session")
 def chromium():
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -81,6 +90,9 @@ def stored(tmp_path_factory):
     stored_cliff().save(home / "reports" / "cliff" / "aaaaaaaaaa_20260101T000000Z.json")
     (home / "reports" / "gate").mkdir()
     stored_gate().save(home / "reports" / "gate" / "aaaaaaaaaa_20260101T000000Z.json")
+    (home / "reports" / "recommendations").mkdir()
+    for number, recommended in enumerate(stored_recommendations(), start=1):
+        recommended.save(home / "reports" / "recommendations" / f"aaaaaaaaaa_2026010{number}T000000Z.json")
     artifacts = untrained_artifacts()
     artifacts.save(home / "artifacts")
     residuals = {"0.05": -150_000.0, "0.25": -60_000.0, "0.5": 0.0, "0.75": 60_000.0, "0.95": 150_000.0}

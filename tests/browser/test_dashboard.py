@@ -35,13 +35,13 @@ def price(page):
 @pytest.mark.parametrize("path", PATHS, ids=[view.path for view in VIEWS])
 def test_a_page_opens_fits_its_window_and_asks_nobody_else(visit, screenshots, path, width, scheme):
     page = visit(path, width=width, scheme=scheme)
-    if path not in {"", "debug"}:
+    if path not in {"predict", "debug"}:
         expect(page.get_by_test_id("stVegaLiteChart").locator("svg, canvas").first).to_be_visible()
 
     shown = page.evaluate("[document.documentElement.scrollWidth, getComputedStyle(document.body).colorScheme]")
     background = page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor")
 
-    page.screenshot(path=screenshots / f"{path or 'predict'}-{width}-{scheme}.png", full_page=True)
+    page.screenshot(path=screenshots / f"{path or VIEWS[0].path}-{width}-{scheme}.png", full_page=True)
     assert shown[0] <= width
     # rgb(255, 255, 255) on a light page, each below 40 on a dark one.
     assert all((int(part) > 200) == (scheme == "light") for part in re.findall(r"\d+", background)[:3])
@@ -61,20 +61,20 @@ def test_pages_are_reached_from_the_menu(visit):
 
 
 def test_the_price_changes_with_an_input_and_the_address_with_it(visit):
-    page = visit("")
+    page = visit("predict")
     before = price(page).inner_text()
 
     page.get_by_test_id("stNumberInputStepUp").first.click()
 
     expect(price(page)).not_to_have_text(before)
-    page.wait_for_url("**/?income=*")
+    page.wait_for_url("**/predict?income=*")
     after = price(page).inner_text()
-    linked = visit(f"?{urlsplit(page.url).query}")
+    linked = visit(f"predict?{urlsplit(page.url).query}")
     expect(price(linked)).to_have_text(after)
 
 
 def test_a_house_out_of_range_is_warned_about(visit):
-    page = visit("?income=900000")
+    page = visit("predict?income=900000")
 
     expect(page.get_by_test_id("stAlert")).to_contain_text("extrapolation")
 
@@ -82,7 +82,7 @@ def test_a_house_out_of_range_is_warned_about(visit):
 def test_compile_is_started_by_a_click_and_shows_its_price_when_it_is_done(visit):
     if reason := COMPILE.missing():
         pytest.skip(reason)
-    page = visit("")
+    page = visit("predict")
 
     page.get_by_role("button", name="Compile now").click()
     expect(page.get_by_text("compiling …")).to_be_visible()
@@ -95,7 +95,7 @@ def test_compile_is_started_by_a_click_and_shows_its_price_when_it_is_done(visit
 
 
 def test_a_csv_is_priced_and_comes_back(visit):
-    page = visit("")
+    page = visit("predict")
     content = make_houses(20).frame().to_csv(index=False).encode()
 
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(
@@ -150,7 +150,7 @@ def test_a_trace_is_downloaded_as_it_is(visit):
 # ---- what nobody may do --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["benchmarks", "history", "gate", "cliff", "debug"])
+@pytest.mark.parametrize("path", ["recommend", "benchmarks", "history", "gate", "cliff", "debug"])
 def test_names_from_files_are_shown_as_text(visit, path):
     # A dialog, which an executed alert would open, fails every test that uses `visit`.
     page = visit(f"{path}?machine=bbbbbbbbbb&look=Raw+run")
@@ -171,7 +171,7 @@ def test_names_in_a_list_of_choices_and_in_warnings_are_text(visit):
     expect(page.get_by_test_id("stAlert").filter(has_text=EVIL)).to_be_visible()
     shown = page.get_by_test_id("stAlert").filter(has_text="bold").inner_text().replace("\u2060", "")
     assert MARKDOWN in shown
-    page.get_by_test_id("stSelectbox").nth(2).click()
+    page.get_by_test_id("stSelectbox").filter(has_text="Benchmark").click()
     expect(page.get_by_role("option", name=EVIL)).to_be_visible()
 
 
@@ -197,7 +197,7 @@ def test_a_page_that_claims_another_host_is_refused(server):
 def test_a_clean_clone_has_runs_and_names_the_command_for_a_model(chromium, stored, tmp_path):
     with served(stored, "--artifacts", str(tmp_path / "none")) as address:
         page = chromium.new_page()
-        page.goto(address)
+        page.goto(f"{address}/predict")
         settle(page)
 
         expect(page.get_by_test_id("stCode")).to_contain_text("uv run pricebench train")

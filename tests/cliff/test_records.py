@@ -34,7 +34,7 @@ def test_unknown_seconds_are_null_not_nan(tmp_path):
         ("{", "no JSON"),
         ("[]", "found None"),
         ('{"schema": 2}', "found 2"),
-        ('{"schema": 1}', "a wrong field: 'toolchain'"),
+        ('{"schema": 1}', "a wrong field: started: expected text, found nothing"),
         ('{"schema": 1, "toolchain": null, "cells": [{}], "warnings": []}', "a wrong field"),
         ('{"schema": 1, "toolchain": null, "cells": 3, "warnings": []}', "a wrong field"),
     ],
@@ -48,6 +48,31 @@ def test_what_is_no_report_is_refused_in_one_line(tmp_path, text, says):
 
     assert len(str(refused.value).splitlines()) == 1
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("conditions", "shapes"), {}, "conditions.shapes.full: expected a count, found nothing"),
+        (("machine",), 3, "machine: expected an object, found 3"),
+        (("cells", 0, "calls", 0, "rows"), None, r"cells\[0\].calls\[0\].rows: expected a count, found null"),
+        (("cells", 0, "calls", 0, "seconds"), -3.0, r"calls\[0\].seconds: expected seconds, at least 0, found -3"),
+        (("cells", 0, "blocks"), None, r"cells\[0\].blocks: expected a list, found null"),
+        (("cells", 0, "blocks", 0, "arm"), [], r"blocks\[0\].arm: expected as many times as eager"),
+    ],
+)
+def test_a_wrong_field_is_named_by_its_key(tmp_path, path, value, says):
+    file = tmp_path / "report.json"
+    report(cell("compile", (1.0, 2.0, 3.0, 4.0), stall=1.0, served=("g0", "g1"))).save(file)
+    content = json.loads(file.read_text())
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    file.write_text(json.dumps(content))
+
+    with pytest.raises(CliffError, match=says):
+        Report.load(file)
 
 
 def test_a_missing_file_is_refused(tmp_path):

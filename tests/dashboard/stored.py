@@ -19,7 +19,7 @@ FACTS = {
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def stored_benchmark(function, params, seconds, *, samples=None):
+def stored_benchmark(function, params, seconds, *, samples=None, workload="house_prices", rows=2048):
     """An entry of pytest-benchmark's, with quartiles a tenth around the median."""
     stats = {
         "min": seconds * 0.8,
@@ -42,7 +42,12 @@ def stored_benchmark(function, params, seconds, *, samples=None):
         "fullname": f"benchmarks/test_x.py::{name}",
         "params": None,
         "stats": stats,
-        "extra_info": {"rows": 2048, "max_abs_error": 1e-7, "mode": params[0] if params else None},
+        "extra_info": {
+            "rows": rows,
+            "max_abs_error": 1e-7,
+            "mode": params[0] if params else None,
+            **({"workload": workload} if workload else {}),
+        },
         "options": {"timer": "perf_counter"},
     }
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pricebench.dashboard import charts
-from pricebench.dashboard.pricing import Price
+from pricebench.dashboard.price_range import Price
 from tests.dashboard.stored import EVIL, MARKDOWN
 
 NAMES = ["eager", EVIL, MARKDOWN]
@@ -141,7 +141,9 @@ def test_a_timeline_is_linear_from_zero_or_logarithmic(is_log, kind):
     found = spec(charts.timeline(points, steps, is_log=is_log))
 
     assert {layer["encoding"]["y"]["scale"]["type"] for layer in found["layer"]} == {kind}
-    assert [layer["mark"]["type"] for layer in found["layer"]] == ["line", "point", "point"]
+    assert [layer["mark"]["type"] for layer in found["layer"]] == ["area", "line", "point", "point"]
+    # The band lies between the quartiles.
+    assert [found["layer"][0]["encoding"][end]["field"] for end in ("y", "y2")] == ["low", "high"]
     assert [row["time"] for row in rows(charts.timeline(points, steps)) if "slower" in row] == pytest.approx([2.0])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,12 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
+from pricebench.dashboard.app import VIEWS
 from pricebench.data import make_houses
 from pricebench.serving import Predictor
+from tests.cliff.made import cell as cliff_cell
+from tests.cliff.made import report as cliff_report
+from tests.dashboard.recommended import recommendation
 from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_benchmark, stored_run
 from tests.gate.made import block as gate_block
 from tests.gate.made import finding as gate_finding
@@ -78,12 +83,20 @@ def desk(tmp_path, artifacts_folder):  # noqa: ARG001 - it fills tmp_path
         ("gate", "uv run pricebench gate --base main --reports"),
         ("cliff", "uv run pricebench cliff --reports"),
         ("time", "uv run pricebench profile --out"),
+        ("recommend", "uv run pricebench recommend --reports"),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True], ids=["no folder", "empty folder"])
 def test_where_nothing_is_a_sentence_names_the_command_that_mends_it(tmp_path, path, command, exists):
     if exists:
-        for folder in ("reports/history", "reports/traces", "reports/cliff", "reports/gate", "artifacts"):
+        for folder in (
+            "reports/history",
+            "reports/traces",
+            "reports/cliff",
+            "reports/gate",
+            "reports/recommendations",
+            "artifacts",
+        ):
             (tmp_path / folder).mkdir(parents=True)
 
     app = opened(tmp_path, path)
@@ -142,6 +155,65 @@ def test_a_broken_analysis_is_listed(tmp_path):
 
     assert not app.exception
     assert app.expander[0].label == "1 file could not be read"
+
+
+# ---- Recommend -----------------------------------------------------------------------------------------------------
+
+
+def keep_recommendations(home, *reports):
+    folder = home / "reports" / "recommendations"
+    folder.mkdir(parents=True)
+    for number, report in enumerate(reports, start=1):
+        report.save(folder / f"0123456789_2026010{number}T000000Z.json")
+    return folder
+
+
+def test_the_first_page_begins_with_the_sentence_of_the_newest_recommendation(tmp_path):
+    folder = keep_recommendations(tmp_path, recommendation(1.2, torch="2.11.0"), recommendation(0.6))
+    (folder / "0123456789_20260109T000000Z.json").write_text("{")
+
+    app = opened(tmp_path, "recommend")
+
+    assert VIEWS[0].path == "recommend"
+    assert not app.exception
+    assert app.subheader[0].value.replace("\\", "").startswith("Ship fx: a day of calls costs")
+    assert app.dataframe[0].value["mode"].tolist() == ["eager", "fx <- ship", "compile"]
+    assert len(app.get("vega_lite_chart")) == 1
+    assert app.expander[0].label == "1 file could not be read"
+    assert "From torch 2.11.0 to 2.15.0 the answer changed from eager to fx" in texts(app)
+    assert app.dataframe[-1].value["answer"].tolist() == ["fx", "eager"]
+    assert "Workload: made" in texts(app)
+
+
+def test_recommendations_of_two_workloads_are_never_on_one_page(tmp_path):
+    keep_recommendations(tmp_path, recommendation(0.6, workload="theirs"), recommendation(1.2, workload="ours"))
+
+    app = opened(tmp_path, "recommend", workload="theirs")
+
+    assert app.selectbox(key="recommend-workload").value == "theirs"
+    assert app.subheader[0].value.startswith("Ship fx")
+    assert len(app.selectbox(key="recommend-report").options) == 1
+    assert "Other machines" not in markdown(app)
+
+
+def test_nothing_of_a_recommendation_is_markup(tmp_path):
+    made = recommendation(0.6, workload=EVIL, warnings=(EVIL, MARKDOWN))
+    traps = replace(
+        made,
+        sentence=f"Ship {EVIL} {MARKDOWN}",
+        notes=(MARKDOWN,),
+        candidates=tuple(
+            replace(each, why_not=MARKDOWN, needs=MARKDOWN, graph_breaks=({"reason": EVIL, "file": "", "line": 0},))
+            for each in made.candidates
+        ),
+    )
+    keep_recommendations(tmp_path, traps, replace(traps, started=EVIL))
+
+    app = opened(tmp_path, "recommend")
+
+    assert not app.exception
+    assert EVIL in app.subheader[0].value.replace("\\", "")
+    assert re.findall(r"(?<!\\)(?:<|\[|\*\*|`|\$)", markdown(app)) == []
 
 
 # ---- Predict -------------------------------------------------------------------------------------------------------
@@ -271,6 +343,58 @@ def test_warnings_of_a_run_stand_beside_its_numbers(tmp_path):
     assert EVIL not in markdown(app)
 
 
+def test_the_finding_is_said_before_the_numbers_and_the_rule_below_them(desk):
+    app = opened(desk, "benchmarks")
+
+    # The quartiles of 1.1 ms and of 1 ms overlap.
+    assert app.info[0].value.replace("\\", "") == (
+        "forward: no difference from eager found for full (2,048 rows); "
+        "nothing to compare with for single (2,048 rows)."
+    )
+    assert "not independent" in texts(app)
+    assert app.dataframe[0].value["differs"].tolist() == ["-", "no"]
+
+
+@pytest.fixture
+def two_models(tmp_path):
+    """Two runs of the house prices, and between them one of another model under the same names."""
+    for day, workload in enumerate(("house_prices", "mymodel", "house_prices")):
+        seconds = 9.0 if workload == "mymodel" else 1.0
+        run = stored_run(forward({"eager": seconds, "fx": seconds}, workload=workload), day=day)
+        keep(tmp_path / "reports", run, number=day + 1)
+    return tmp_path
+
+
+def test_one_workload_is_said(desk):
+    assert "Workload: house_prices" in texts(opened(desk, "benchmarks"))
+
+
+def test_of_two_workloads_one_is_chosen_and_stands_in_the_address(two_models):
+    app = opened(two_models, "benchmarks", workload="mymodel")
+    app.selectbox(key="benchmarks-workload").set_value("house_prices").run()
+    chosen = app.query_params["workload"]
+
+    assert app.dataframe[0].value["median"].tolist()[0] == "1.00 s"
+    assert chosen == "house_prices"
+
+
+def test_a_link_to_a_run_means_its_workload(two_models):
+    app = opened(two_models, "benchmarks", run="aaaaaaaaaa/0002_00000001_20260102T120000Z")
+
+    assert not app.error
+    assert app.selectbox(key="benchmarks-workload").value == "mymodel"
+
+
+def test_a_line_of_history_is_of_one_workload_and_how_to_read_it_is_said_once(two_models):
+    app = opened(two_models, "history", workload="house_prices")
+    other = opened(two_models, "history", workload="mymodel")
+
+    assert not app.exception
+    assert texts(app).count("Click a point to open its run.") == 1
+    assert app.dataframe[0].value["before"].tolist() == ["1.00 s", "1.00 s"]
+    assert "only one run of this workload" in texts(other)
+
+
 # ---- History -------------------------------------------------------------------------------------------------------
 
 
@@ -341,6 +465,33 @@ def test_the_environment_and_a_raw_run_can_be_read(desk):
 
     assert "torch" in environment.dataframe[0].value["fact"].tolist()
     assert json.loads(raw.json[0].value)["version"] == "5.3.1"
+
+
+# ---- Cliff ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_cliff_begins_with_its_finding_and_shows_one_arm_at_a_time(tmp_path):
+    folder = tmp_path / "reports" / "cliff"
+    folder.mkdir(parents=True)
+    level = (1.0, 1.0, 1.0, 1.0)
+    arms = [
+        cliff_cell("eager", level),
+        cliff_cell("compile", level, first=2.0, stall=1.0, served=("g0", "g1")),
+        cliff_cell(EVIL, level, first=3.0, served=("g0", "g0")),
+    ]
+    cliff_report(*arms).save(folder / "aaaaaaaaaa_20260101T000000Z.json")
+
+    app = opened(tmp_path, "cliff")
+    linked = opened(tmp_path, "cliff", arm="eager")
+
+    assert not app.exception
+    assert app.info[0].value.replace("\\", "").startswith("The first batch of a new size stops compile")
+    assert app.selectbox(key="cliff-arm").value == "compile"
+    assert app.query_params["arm"] == "compile"
+    assert len(app.get("vega_lite_chart")) == 2  # the calls of one arm, and the steady times of all
+    assert linked.selectbox(key="cliff-arm").value == "eager"
+    assert "Workload: house_prices" in texts(app)
+    assert re.findall(r"(?<!\\)(?:<|\[|\*\*|`|\$)", markdown(app)) == []
 
 
 # ---- Gate ----------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_benchmarks_stand_together_by_function_and_shape():
         )
     )
 
-    groups = groups_of(run)
+    groups = groups_of(run.benchmarks)
 
     assert {group: list(shapes) for group, shapes in groups.items()} == {
         "forward": ["full", "single"],

@@ -16,7 +16,7 @@ from pricebench.dashboard.timeline import (
     window,
 )
 from pricebench.history import HistoryError, open_history
-from tests.dashboard.stored import EVIL, forward, keep, stored_run
+from tests.dashboard.stored import EVIL, forward, keep, stored_benchmark, stored_run
 
 MACHINE = "aaaaaaaaaa"
 
@@ -36,9 +36,9 @@ def series(levels, **more):
     return [stored_run(forward({"eager": one, "fx": 2 * one}), day=day, **more) for day, one in enumerate(levels)]
 
 
-def drawn(history, *, branch=None, machine=MACHINE):
+def drawn(history, *, branch=None, machine=MACHINE, workload="house_prices"):
     runs = window(of_machine(history.runs, machine), branch=branch, since="", until="")
-    return picture(history, machine, lines_of(history, machine), runs["run"].tolist(), branch)
+    return picture(history, lines_of(history, machine, workload), runs["run"].tolist(), branch)
 
 
 # ---- which series and runs -----------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def drawn(history, *, branch=None, machine=MACHINE):
 def test_lines_are_contestants_of_a_benchmark_and_shape(history_of):
     history = history_of([stored_run([*forward({"eager": 1.0, EVIL: 1.0}), *forward({"eager": 1.0}, shape="single")])])
 
-    found = [(line.bench, line.shape, line.name) for line in lines_of(history, MACHINE)]
+    found = [(line.bench, line.shape, line.name) for line in lines_of(history, MACHINE, "house_prices")]
 
     assert sorted(found) == [
         ("forward", "full", EVIL),
@@ -63,7 +63,7 @@ def test_one_function_in_two_files_is_two_benchmarks(history_of):
 
     history = history_of([stored_run([*entries, other])])
 
-    assert len({line.bench for line in lines_of(history, MACHINE)}) == 2
+    assert len({line.bench for line in lines_of(history, MACHINE, "house_prices")}) == 2
 
 
 def test_branches_are_those_of_the_runs(history_of):
@@ -147,6 +147,20 @@ def test_no_line_ever_leaves_its_fingerprint(history_of):
     assert drawn(history, machine="bbbbbbbbbb").points["median"].tolist() == [9.0]
 
 
+def test_no_line_ever_leaves_its_workload(history_of):
+    # The same benchmark by name, on the same machine, of another model.
+    history = history_of(
+        [
+            stored_run(forward({"eager": 1.0}), day=0),
+            stored_run(forward({"eager": 9.0}, workload="mymodel"), day=1),
+            stored_run(forward({"eager": 1.0}), day=2),
+        ]
+    )
+
+    assert drawn(history).points["median"].tolist() == [1.0, 1.0]
+    assert drawn(history, workload="mymodel").points["median"].tolist() == [9.0]
+
+
 def test_a_run_without_the_benchmark_leaves_its_place_empty(history_of):
     runs = series([1.0, 1.0, 1.0])
     runs[1]["benchmarks"] = [entry for entry in runs[1]["benchmarks"] if "eager" not in entry["name"]]
@@ -196,8 +210,18 @@ def test_a_comparison_names_new_and_missing_benchmarks(history_of):
     history = history_of([before, after])
     first, second = history.runs["run"]
 
-    table = comparison_frame(history.compare(first, second)).set_index("benchmark")
+    table = comparison_frame(history.compare(first, second), "house_prices").set_index("benchmark")
 
     assert table.loc["test_forward[eager-full]", ["before", "after", "ratio"]].tolist() == ["1.00 s", "2.00 s", "2.000"]
     assert table.loc["test_forward[compile-full]", "before"] == "-"
     assert table.loc["test_forward[fx-full]", "after"] == "-"
+
+
+def test_a_comparison_leaves_other_workloads_out(history_of):
+    other = stored_benchmark("test_load_csv", ("pandas",), 1.0, workload="load_csv")
+    history = history_of([stored_run([*forward({"eager": 1.0}), other], day=day) for day in (0, 1)])
+    first, second = history.runs["run"]
+
+    table = comparison_frame(history.compare(first, second), "load_csv")
+
+    assert table["benchmark"].tolist() == ["test_load_csv[pandas]"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-from pricebench.data import FEATURES, load_dataset, stream_features
+from pricebench.data import FEATURES, HEADERS, load_dataset, stream_features
 from pricebench.errors import DataError
 from tests.data.reading import both_readers, load_whole_stream, refusal
 
@@ -118,6 +118,24 @@ def test_scikit_learns_columns_are_in_tens_and_hundreds_of_thousands_of_dollars(
     np.testing.assert_allclose(dataset.price_N, [452_600.0], rtol=1e-15)
 
 
+@both_readers
+@pytest.mark.parametrize("header", HEADERS, ids=lambda header: header.name)
+@pytest.mark.parametrize("respelled", [str.upper, str.lower, "  {} ".format, "\t{}".format])
+def test_names_are_recognised_with_blanks_around_them_and_in_another_case(read, header, respelled, write):
+    names = (*header.feature_columns, header.target_column)
+    row = ",".join(str(number) for number in range(1, len(names) + 1))
+    as_written, otherwise = (
+        read(write(lines(",".join(spelled), row), name=name))
+        for name, spelled in (("a.csv", names), ("b.csv", map(respelled, names)))
+    )
+    if read is load_dataset:
+        assert otherwise.header == header.name
+        assert otherwise.price_N.tolist() == as_written.price_N.tolist()
+        assert otherwise.features_NF.tolist() == as_written.features_NF.tolist()
+    else:
+        assert [b.features_NF.tolist() for b in otherwise] == [b.features_NF.tolist() for b in as_written]
+
+
 # ---- what is read though it looks unusual --------------------------------------------------------------------------
 
 READ = {
@@ -218,11 +236,11 @@ REFUSED = {
         lines(CANONICAL.replace("rooms,", "", 1), "1,2,3,4,5"),
         ["header", "nearest is canonical, which lacks rooms."],
     ),
-    "blanks around names": (
-        lines(CANONICAL.replace(",", " , "), GOOD),
-        ["header", "nearest is canonical", "'income '", "Rename"],
+    "two spellings of a name": (lines(CANONICAL + ", Income", GOOD + ",1"), ["'income' stands 2 times", "rename"]),
+    "quote as the last byte": (
+        lines(CANONICAL, GOOD) + GOOD.rpartition(",")[0] + ',"',
+        ["row 2", "expected a closing quote, found the file's end"],
     ),
-    "capitals": (lines(CENSUS.upper(), "1,1"), ["header", "nearest is California (per block)", "'MEDIAN_INCOME'"]),
     "text": (row_with("abc"), ["row 2: income is 'abc'", "expected a number", "Fix the row or drop it"]),
     "blank cell": (row_with(" "), ["row 2: income is ' '", "expected a number"]),
     "underscore": (row_with("1_000"), ["row 2: income is '1_000'", "expected a number"]),
@@ -304,6 +322,8 @@ def test_bad_file_is_refused_in_one_line_that_says_what_and_where(read, content,
 
 # name: (content, what the message says); `stream_features` needs no price
 REFUSED_PRICES = {
+    "quote too many at the end": (lines(CANONICAL, GOOD) + GOOD + '"', ["row 2: price is", "Is a quote left open"]),
+    "open quote before the end": (lines(CANONICAL, GOOD, GOOD[:-1] + '"""9', GOOD), ["row 2", "Is a quote left open"]),
     "no price": (lines(CANONICAL.replace(",price", ""), "1,2,3,4,5"), ["header", "lacks price"]),
     "negative": (lines(CANONICAL, GOOD, GOOD.replace("1200000", "-5")), ["row 2: price is -5", "above 0 (USD)"]),
     "text": (lines(CANONICAL, GOOD, GOOD.replace("1200000", "much")), ["row 2: price is 'much'"]),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from pricebench.gate.judge import Verdict
-from pricebench.gate.records import Arm, Block, Company
+from pricebench.gate.records import Arm
 from pricebench.gate.report import Control, Finding, Report
+from pricebench.paired.records import Block, Company
 
 NAME = "bench.py::test_sum[small]"
 

@@ -6,8 +6,7 @@ import pytest
 
 from pricebench.gate.conclusion import judge_control, judge_pair, unpaired
 from pricebench.gate.judge import Verdict
-from pricebench.gate.measure import Pair
-from pricebench.gate.records import Arm
+from pricebench.gate.records import Arm, Pair
 from pricebench.gate.rehearsal import Rehearsal
 from tests.gate.made import NAME, block, company
 
@@ -19,12 +18,14 @@ def blocks(head=0.0, **facts):
     return [block(number, head=head + wiggle, **facts) for number, wiggle in enumerate(WIGGLE)]
 
 
-def rehearsal(*, works=(), failed=(), skipped=()):
+def rehearsal(*, works=(), failed=(), skipped=(), broken=(), unwanted=()):
     return Rehearsal(
         estimates=dict.fromkeys(works, 1e-3),
         rounds={},
         failed=dict.fromkeys(failed, "assert 1 == 2"),
         skipped=dict.fromkeys(skipped, "no device"),
+        broken=dict.fromkeys(broken, "No module named 'x'"),
+        unwanted=dict.fromkeys(unwanted, "could not import 'x'"),
         machine={},
         modules={},
     )
@@ -140,3 +141,45 @@ def test_what_could_not_be_compared_is_named():
     }
     assert "assert 1 == 2" in found["fails"][1]
     assert found["skips"][1] == "head skips it: no device"
+
+
+# ---- files that cannot be imported ---------------------------------------------------------------------------------
+
+
+def test_benchmarks_of_a_file_that_head_cannot_import_are_wrong():
+    base, head = rehearsal(works=["a.py::t", "b.py::t"]), rehearsal(works=["b.py::t"], broken=["a.py"])
+
+    assert verdicts(base, head, ["b.py::t"]) == {
+        "a.py::t": (Verdict.WRONG, "pytest on head cannot import a.py: No module named 'x'")
+    }
+
+
+def test_benchmarks_of_a_file_that_base_cannot_import_are_not_new_but_undecided():
+    base, head = rehearsal(broken=["a.py"]), rehearsal(works=["a.py::t", "b.py::t"])
+
+    found = verdicts(base, head)
+
+    assert found["a.py::t"] == (
+        Verdict.UNDECIDED,
+        "pytest on base cannot import a.py: No module named 'x'; nothing is compared",
+    )
+    assert found["b.py::t"][0] is Verdict.NEW
+
+
+@pytest.mark.parametrize("file", ["a.py", "bench/__init__.py"])
+def test_a_file_that_nobody_can_import_is_wrong_itself(file):
+    found = verdicts(rehearsal(broken=[file]), rehearsal(broken=[file], works=["b.py::t"]))
+
+    assert found[file] == (Verdict.WRONG, f"pytest on base and on head cannot import {file}: No module named 'x'")
+
+
+def test_a_file_that_base_could_not_import_and_head_does_not_have_is_gone():
+    found = verdicts(rehearsal(broken=["a.py"]), rehearsal(works=["b.py::t"]))
+
+    assert found["a.py"][0] is Verdict.GONE
+
+
+def test_a_file_that_head_skips_is_gone_with_its_reason():
+    found = verdicts(rehearsal(works=["a.py::t"]), rehearsal(unwanted=["a.py"]))
+
+    assert found == {"a.py::t": (Verdict.GONE, "head skips a.py: could not import 'x'")}

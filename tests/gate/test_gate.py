@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import venv
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -85,6 +88,22 @@ class Project:
 @pytest.fixture
 def project(tmp_path):
     return Project(tmp_path)
+
+
+def environment(folder, *names):
+    """A virtual environment with links to these distributions, and what they need, of the one that runs the tests."""
+    venv.create(folder, with_pip=False)
+    (site,) = folder.glob("lib/python*/site-packages")
+    left, seen = list(names), set()
+    while left:
+        found = metadata.distribution(left.pop())
+        if found.name in seen:
+            continue
+        seen.add(found.name)
+        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            (site / top).symlink_to(found.locate_file(top))
+        left += [re.match(r"[\w.-]+", need)[0] for need in found.requires or () if ";" not in need]
+    return folder / "bin" / "python"
 
 
 def running():
@@ -257,6 +276,25 @@ def test_a_suite_that_cannot_be_imported_says_why(project):
     assert "no_such_module" in result.stderr
 
 
+def test_a_file_that_lacks_a_package_on_both_sides_says_so_and_is_no_pass(project):
+    (project.root / "bench" / "bench_lacking.py").write_text("import no_such_module\n")
+    git(project.root, "add", ".")
+    git(project.root, "commit", "--quiet", "-m", "second")
+
+    result = project.gate(*BRIEF, "--json")
+
+    assert result.returncode == 4, result.stderr
+    found = {each["benchmark"]: each for each in json.loads(result.stdout)["findings"]}
+    assert found["bench/bench_lacking.py"]["verdict"] == "wrong answer"
+    assert "No module named 'no_such_module'" in found["bench/bench_lacking.py"]["note"]
+    # The other file was measured.
+    assert found["bench/bench_sums.py::test_total[100]"]["num_blocks"] == 1
+
+    alone = project.gate(*BRIEF, suite="bench/bench_lacking.py")
+    assert alone.returncode == 2
+    assert "cannot import bench/bench_lacking.py: ModuleNotFoundError: No module named 'no_such_module'" in alone.stderr
+
+
 def test_code_of_the_original_checkout_is_not_measured_as_base(project):
     project.edit(
         "bench/conftest.py",
@@ -285,6 +323,48 @@ def test_other_dependencies_need_another_environment(project):
     assert json.loads(with_python.stdout)["findings"][0]["num_blocks"] == 1
 
 
+def test_a_suite_is_measured_in_an_environment_without_pricebench(project, tmp_path):
+    python = environment(tmp_path / "environment", "pytest", "pytest-benchmark")
+    project.edit(
+        "bench/conftest.py",
+        "import pytest",
+        "import importlib.util\nimport pytest\nassert importlib.util.find_spec('pricebench') is None",
+    )
+    git(project.root, "commit", "--quiet", "-am", "second")
+
+    result = project.gate(*BRIEF, "--python", str(python), "--json")
+
+    assert result.returncode == 2, result.stderr  # one block proves nothing
+    found = json.loads(result.stdout)
+    assert [(each["benchmark"], each["num_blocks"]) for each in found["findings"]] == [
+        ("bench/bench_sums.py::test_total[100]", 1)
+    ]
+    assert found["conditions"]["shared_imports"] > 0
+    assert "torch" not in found["machine"]
+
+
+@pytest.mark.parametrize("option", ["--python", "--base-python"])
+def test_an_environment_without_pytest_benchmark_is_told_how_to_get_it(project, tmp_path, option):
+    python = environment(tmp_path / "environment", "pytest")
+
+    result = project.gate(*BRIEF, option, str(python))
+
+    assert result.returncode == 2
+    assert f"{python} has no pytest-benchmark" in result.stderr
+    assert f"uv pip install --python {python} pytest-benchmark" in result.stderr
+
+
+def test_outside_of_a_checkout_the_checkout_is_what_is_missed(tmp_path):
+    command = [sys.executable, "-m", "pricebench", "gate", "--base", "main"]
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 2
+    assert "expected a checkout" in result.stderr
+    assert "pytest" not in result.stderr.replace(str(tmp_path), "")
+
+
 def test_each_arm_can_import_for_itself(project):
     result = project.gate(*BRIEF, "--processes", "spawn", "--json")
 
@@ -301,6 +381,8 @@ def test_each_arm_can_import_for_itself(project):
         (["--processes", "threads"], "--processes is 'threads', expected fork or spawn"),
         (["--base-python", "nowhere"], "--base-python is nowhere, expected the Python"),
         (["--from", "absent.json"], "absent.json: expected a gate report"),
+        (["--python", "nowhere"], "--python is nowhere, expected the Python"),
+        (["--python", shutil.which("true")], "expected the Python of an environment. Name its file"),
         (["--base-python", "pyproject.toml"], "--base-python is pyproject.toml, expected the Python"),
         (["--update-structure"], "names no `structure` file"),
         (["--json", "--markdown"], "Choose one"),

@@ -8,67 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pricebench.gate.judge import (
-    ALPHA,
-    INTERVAL_ALPHA,
-    LOOKS,
-    Verdict,
-    judge,
-    log_ratio,
-    median_seconds,
-    trimmed_mean,
-)
-from pricebench.gate.records import Arm, Block
-from tests.gate.made import NAME, block
+from pricebench.gate.judge import ALPHA, INTERVAL_ALPHA, Verdict, judge
+from pricebench.paired.statistics import LOOKS
 
 ratios = st.lists(st.floats(-0.5, 0.5), min_size=8, max_size=40)
-
-
-# ---- the estimate --------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.floats(-1, 1), min_size=8, max_size=40, unique=True))
-def test_the_trimmed_mean_is_scipys(values):
-    center, _, freedom = trimmed_mean(np.array(values))
-
-    assert center == pytest.approx(stats.trim_mean(values, 1 / 8), abs=1e-12)
-    assert freedom == len(values) - 2 * (len(values) // 8) - 1
-
-
-@given(st.lists(st.integers(-1000, 1000), min_size=8, max_size=40, unique=True))
-def test_its_error_is_that_of_yuens_test_in_scipy(numbers):
-    values = np.array(numbers) / 1000
-
-    center, error, _ = trimmed_mean(values)
-
-    # Against a sample without spread Yuen's statistic is the trimmed mean over its own error.
-    yuen = stats.ttest_ind(values, np.zeros(8), equal_var=False, trim=1 / 8).statistic
-    assert center / error == pytest.approx(yuen, rel=1e-9, abs=1e-9)
-
-
-def test_a_blocks_ratio_is_the_median_over_rounds_against_both_copies_of_base():
-    # By hand: the rounds' logarithms are ln 1.1 - (ln 1 + ln 1) / 2, ln 1.2 - 0 and ln 4 - (ln 1 + ln 4) / 2 = ln 2.
-    slices = {Arm.BASE: (1.0, 1.0, 1.0), Arm.NULL: (1.0, 1.0, 4.0), Arm.HEAD: (1.1, 1.2, 4.0)}
-
-    found = log_ratio(Block(number=0, seconds={NAME: slices}, calls={NAME: 1}), NAME)
-
-    assert found == pytest.approx(math.log(1.2))
-
-
-def test_what_slows_a_whole_round_changes_nothing():
-    quiet = {Arm.BASE: (1.0, 1.0, 1.0), Arm.NULL: (1.0, 1.0, 1.0), Arm.HEAD: (1.1, 1.1, 1.1)}
-    busy = {arm: (slices[0], 3 * slices[1], 7 * slices[2]) for arm, slices in quiet.items()}
-
-    found = [log_ratio(Block(number=0, seconds={NAME: arms}, calls={NAME: 1}), NAME) for arms in (quiet, busy)]
-
-    assert found[0] == pytest.approx(found[1])
-
-
-def test_times_are_medians_of_medians():
-    blocks = [block(0, seconds=1.0), block(1, seconds=3.0), block(2, seconds=2.0)]
-
-    assert median_seconds(blocks, NAME, Arm.BASE) == 2.0
-    assert math.isnan(median_seconds([], NAME, Arm.BASE))
 
 
 # ---- the verdict ---------------------------------------------------------------------------------------------------

@@ -1,26 +1,18 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pricebench.gate.environment import worker_environment
-from pricebench.gate.measure import Experiment, Pair, measure_block
-from pricebench.gate.processes import (
-    Crew,
-    Side,
-    ThreadError,
-    Worker,
-    WorkerError,
-    forkable,
-    started,
-)
-from pricebench.gate.records import Arm
-from pricebench.gate.rehearsal import rehearse, shareable
-from pricebench.gate.workspace import Workspace
+from pricebench.gate.processes import Side, process
+from pricebench.gate.records import Arm, Pair
+from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
+from pricebench.paired.processes import Crew, WorkerError, started
+from pricebench.paired.slices import measure_block
+from pricebench.paired.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk over inherited sockets")
 
@@ -42,41 +34,10 @@ def side(tmp_path):
     return Side(arm=Arm.BASE, tree=tmp_path / "base", python=Path(sys.executable), suite=("bench.py",))
 
 
-@pytest.fixture
-def pair(tmp_path, side):
-    ours, theirs = socket.socketpair()
-    log = tmp_path / "log"
-    yield Worker(side, ours, log), theirs, log
-    ours.close()
-    theirs.close()
-
-
-def test_a_package_that_starts_a_thread_is_left_to_the_arms(crew, side, tmp_path):
-    starts = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-    (tmp_path / "modules" / "starts_a_thread.py").write_text(starts)
-    (tmp_path / "modules" / "needs_it.py").write_text("import starts_a_thread\n")
-
-    found = forkable(crew, side, ["json", "starts_a_thread", "needs_it", "decimal"])
-
-    assert found == ["json", "decimal"]
-
-
-def test_arms_are_not_forked_beside_a_thread(crew, side, tmp_path):
-    (tmp_path / "modules" / "starts_a_thread.py").write_text(
-        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-    )
-
-    with (
-        pytest.raises(ThreadError, match="starts_a_thread started a thread"),
-        started(crew, [side], modules=["starts_a_thread"], seed=0),
-    ):
-        pass
-
-
 def test_a_worker_runs_on_its_own_tree_and_says_what_there_is(crew, side):
     (side.tree / "bench.py").write_text("def test_a(benchmark):\n    benchmark(sum, [1])\ndef test_b():\n    pass\n")
 
-    with started(crew, [side], modules=["json"], seed=7) as workers:
+    with started(crew, [process(crew, side)], modules=["json"], seed=7) as workers:
         first = workers[Arm.BASE].hear()
         workers[Arm.BASE].say(run=[])
         last = workers[Arm.BASE].hear()
@@ -90,16 +51,14 @@ def test_limited_rounds_are_cut_to_the_time_of_a_benchmark(crew, side):
     (side.tree / "bench.py").write_text("def test_a(benchmark):\n    benchmark.pedantic(sum, ([1],), rounds=100)\n")
     pair = Pair(base="bench.py::test_a", head="bench.py::test_a")
 
-    with started(crew, [side], modules=["json"], seed=7) as workers:
+    with started(crew, [process(crew, side)], modules=["json"], seed=7) as workers:
         # By hand: 8 slices of 5 calls of 50 ms are the 2 s that an arm may take.
         block = measure_block(
             workers,
-            [pair],
+            [pair.case(0.05, with_control=False)],
             number=0,
             seed=0,
             cores=(),
-            estimates={pair.base: 0.05},
-            experiment=Experiment(planted={}),
         )
 
     assert block.calls == {pair.head: 5}
@@ -136,54 +95,63 @@ def test_a_suite_that_ends_itself_is_refused(crew, side):
         rehearse(crew, side, seed=0)
 
 
-def test_messages_may_come_in_pieces_and_together(pair):
-    worker, theirs, _ = pair
-    theirs.sendall(b'{"a": 1}\n{"b"')
-    assert worker.hear(1) == {"a": 1}
-    theirs.sendall(b": 2}\n")
-    assert worker.hear(1) == {"b": 2}
-    worker.say(run=["x"])
-    assert json.loads(theirs.recv(100)) == {"run": ["x"]}
+def test_a_file_that_cannot_be_imported_is_named_with_its_reason_and_the_rest_is_measured(crew, side):
+    (side.tree / "bench.py").write_text("def test_a(benchmark):\n    benchmark(sum, [1])\n")
+    (side.tree / "lacking.py").write_text("import no_such_module\n")
+    (side.tree / "wrong.py").write_text("def test_a(:\n")
+    (side.tree / "choosy.py").write_text("import pytest\npytest.importorskip('no_such_module')\n")
+    files = ("bench.py", "lacking.py", "wrong.py", "choosy.py")
+
+    found = rehearse(crew, replace(side, suite=files), seed=0)
+
+    assert list(found.estimates) == ["bench.py::test_a"]
+    assert found.broken == {
+        "lacking.py": "ModuleNotFoundError: No module named 'no_such_module'",
+        "wrong.py": "SyntaxError: invalid syntax",
+    }
+    assert "could not import 'no_such_module'" in found.unwanted["choosy.py"]
 
 
-def test_silence_is_an_error_after_its_limit(pair):
-    with pytest.raises(WorkerError, match="pytest on base said nothing for 0 s"):
-        pair[0].hear(0.0)
+def test_a_benchmark_that_is_not_there_when_it_is_measured_is_named(crew, side):
+    (side.tree / "bench.py").write_text("import no_such_module\n")
 
-
-def test_an_end_is_an_error_with_the_last_words(pair):
-    worker, theirs, log = pair
-    log.write_text("collecting ...\nE   ImportError: no module\n1 error\n")
-    theirs.close()
-
-    with pytest.raises(WorkerError, match="pytest on base ended: ImportError: no module"):
-        worker.hear(1)
-
-
-def test_what_a_shell_holds_does_not_reach_the_workers(monkeypatch):
-    for name in ("PYTEST_ADDOPTS", "PYTHONPATH", "TORCH_COMPILE_JOB_ID", "GIT_DIR"):
-        monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("KEPT", "x")
-
-    found = worker_environment(threads=1, seed=3)
-
-    assert found["KEPT"] == "x"
-    assert found["OMP_NUM_THREADS"] == "1"
-    assert found["PYTHONHASHSEED"] == "3"
-    assert {"PYTEST_ADDOPTS", "PYTHONPATH", "TORCH_COMPILE_JOB_ID", "GIT_DIR"}.isdisjoint(found)
+    with started(crew, [process(crew, side)], modules=(), seed=7) as workers:
+        worker = workers[Arm.BASE]
+        worker.hear()
+        worker.say(run=["bench.py::test_a"])
+        worker.hear()
+        with pytest.raises(WorkerError, match=r"bench.py::test_a was there and is not any more \(bench.py: ModuleNotF"):
+            worker.hear()
 
 
 def test_only_what_the_environment_holds_is_shared(tmp_path):
     tree = tmp_path / "base"
-    site = Path(pytest.__file__).parents[1]
+    site = tmp_path / "environment" / "site-packages"
     modules = {
         "numpy": str(site / "numpy" / "__init__.py"),
         "sums": str(tree / "src" / "sums" / "__init__.py"),
         # pytest would have to rewrite its assertions.
         "pytest_benchmark.fixture": str(site / "pytest_benchmark" / "fixture.py"),
         "_hypothesis_globals": str(site / "_hypothesis_globals.py"),
-        "json": json.__file__,
+        "json": "/usr/lib/python3/json/__init__.py",
         "elsewhere": "/nowhere/elsewhere.py",
+        "on_base_only": str(site / "on_base_only.py"),
     }
+    base = replace(
+        Rehearsal.of_nothing({}),
+        modules=modules,
+        folders=(site, Path("/usr/lib/python3")),
+        plugins=("pytest_benchmark", "_hypothesis_globals"),
+    )
+    head = replace(base, modules={name: file for name, file in modules.items() if name != "on_base_only"})
 
-    assert shareable(modules, [tree]) == ["numpy", "json"]
+    assert shareable(base, head, [tree]) == ["numpy", "json"]
+
+
+def test_a_worker_says_what_its_environment_holds(crew, side):
+    (side.tree / "bench.py").write_text("def test_a(benchmark):\n    benchmark(sum, [1])\n")
+
+    found = rehearse(crew, side, seed=0)
+
+    assert {"pytest_benchmark", "_hypothesis_pytestplugin"} <= set(found.plugins)
+    assert {Path(pytest.__file__).parents[1], Path(json.__file__).parents[1]} <= set(found.folders)

@@ -7,7 +7,7 @@ import pytest
 
 from pricebench.gate import trees
 from pricebench.gate.records import GateError
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.workspace import Workspace
 
 
 def git(folder, *arguments):

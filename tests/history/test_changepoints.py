@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmarks.changepoint_rates import bumped, ours, share_flagged, share_found, stationary, stepped
+from evidence.changepoint_rates import bumped, ours, share_flagged, share_found, stationary, stepped
 from pricebench.history import find_steps
 from pricebench.history.changepoints import CRITICAL, best_bump, best_split, clamped, critical_split
 

@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.make_history import make_history
+from evidence.make_history import make_history
 from pricebench.history import open_history
 from pricebench.history.columns import CASE, NUMBERS, rows_of
 from tests.history.making import entry, run
@@ -70,6 +70,7 @@ def test_a_row_holds_the_names_once_and_the_numbers_in_their_order():
         "device": None,
         "timer": "perf_counter",
         "rows": 5,
+        "workload": None,
     }
     assert list(row["benchmarks"][0].items()) == list(
         zip(NUMBERS, (3, 7, 2.0, 0.2, 1.8, 2.4, 2.0, 0.1, 1.9, 2.1), strict=True)

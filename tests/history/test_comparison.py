@@ -96,6 +96,13 @@ def test_two_clocks_are_not_compared():
     assert row.note == "timer perf_counter, now process_time"
 
 
+def test_two_workloads_are_not_compared():
+    (row,) = compare(as_run(entry(workload="small")), as_run(entry(workload="large"))).rows
+
+    assert (row.status, row.ratio) == (Status.INCOMPARABLE, None)
+    assert row.note == "workload small, now large"
+
+
 def test_warnings_of_both_runs_and_other_data_are_said():
     comparison = compare(as_run(warnings=["busy machine"]), as_run(data="other", warnings=["dirty tree"]))
 

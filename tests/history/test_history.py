@@ -43,6 +43,37 @@ def test_a_series_never_joins_two_fingerprints(opened):
     assert history.benchmarks["num_runs"].tolist() == [2, 1]
 
 
+def test_a_series_never_joins_two_workloads_nor_one_with_what_states_none(opened):
+    ours, theirs = entry(workload="house_prices"), entry(median=5.0, workload="mymodel")
+    history = opened(run(ours, number=1), run(theirs, number=2), run(ours, number=3), run(entry(), number=4))
+
+    found = {key.workload: rows for key, rows in history.series_rows.items()}
+    assert {workload: len(rows) for workload, rows in found.items()} == {"house_prices": 2, "mymodel": 1, None: 1}
+    assert history.series(EAGER, "0123456789", "mymodel")["median"].tolist() == [5.0]
+    assert history.benchmarks["num_runs"].tolist() == [len(rows) for rows in found.values()]
+
+
+def test_no_step_is_found_between_two_workloads(opened):
+    level = [run(entry(workload="small"), number=number) for number in range(8)]
+    other = [run(entry(median=9.0, workload="large"), number=number) for number in range(8, 16)]
+
+    assert opened(*level, *other).changes() == ()
+
+
+def test_runs_are_known_by_workload_the_one_measured_last_first(opened):
+    large, small = entry(workload="large"), entry("test_forward[fx-full]", workload="small")
+    history = opened(
+        run(large, number=1),
+        run(small, entry(workload="small"), entry("test_load[a]", workload="csv"), number=2),
+        run(large, number=3),
+    )
+
+    found = {workload: rows.tolist() for workload, rows in history.runs_by_workload.items()}
+
+    # Of the two workloads of the second run, the one of two benchmarks comes first.
+    assert list(found.items()) == [("large", [0, 2]), ("small", [1]), ("csv", [1])]
+
+
 def test_a_series_has_what_a_chart_needs(opened):
     history = opened(run(entry(median=2.0, mode="eager", shape="full", rows=2048), number=1, branch="b"))
 
@@ -145,7 +176,7 @@ def test_a_slow_branch_is_no_step_of_main(opened):
     history = opened(*stepped(after_branch="feature"))
 
     assert len(history.changes()) == 1
-    assert history.changes("main") == history.series_changes(EAGER, "0123456789", "main") == ()
+    assert history.changes("main") == history.series_changes(SeriesKey("0123456789", EAGER), "main") == ()
 
 
 def test_two_machines_of_different_speed_are_no_step(opened):

@@ -65,17 +65,23 @@ def test_plain_packed_and_nested_files_are_found(folder, opened):
         (gzip.compress(json.dumps(run()).encode())[:-20], "expected gzip"),
         (b"\x1f\x8b garbage", "expected gzip"),
         (b"\xff\xfe\x00binary", "half-written"),
-        (b"null", "other content"),
-        (b"[1, 2]", "other content"),
-        (b'"text"', "other content"),
-        (b'{"benchmarks": []}', "without 'machine_info'"),
+        (b"null", "; expected an object, found null"),
+        (b"[1, 2]", "; expected an object, found a list"),
+        (b'"text"', "; expected an object, found 'text'"),
+        (b'{"benchmarks": []}', "machine_info: expected an object, found nothing"),
         # What google/benchmark and pyperf write.
-        (b'{"context": {}, "benchmarks": [{"name": "x", "real_time": 1.0}]}', "without 'machine_info'"),
-        (b'{"version": "1.0", "benchmarks": [{"runs": []}]}', "without 'machine_info'"),
+        (
+            b'{"context": {}, "benchmarks": [{"name": "x", "real_time": 1.0}]}',
+            "machine_info: expected an object, found nothing",
+        ),
+        (b'{"version": "1.0", "benchmarks": [{"runs": []}]}', "machine_info: expected an object, found nothing"),
         (json.dumps(run(entry("\ud800"))).encode(), "expected JSON"),
         (b"[" * 100_000, "half-written"),
-        (json.dumps(run() | {"benchmarks": [{"name": "x"}]}).encode(), "without 'fullname'"),
-        (json.dumps(run() | {"benchmarks": 5}).encode(), "other content"),
+        (
+            json.dumps(run() | {"benchmarks": [{"name": "x"}]}).encode(),
+            "benchmarks[0].fullname: expected text, found nothing",
+        ),
+        (json.dumps(run() | {"benchmarks": 5}).encode(), "benchmarks: expected a list, found 5"),
     ],
 )
 def test_a_file_that_is_no_run_is_listed_with_its_reason_and_stops_nothing(folder, opened, content, reason):
@@ -97,7 +103,87 @@ def test_an_impossible_count_makes_a_file_foreign(folder, opened, number):
     strange["stats"]["rounds"] = number
     store(folder, run(strange))
 
-    assert "other content" in opened().unreadable[0].reason
+    assert "benchmarks[0].stats.rounds: expected a count, found" in opened().unreadable[0].reason
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        (("benchmarks", 1, "stats"), None, "benchmarks[1].stats: expected an object, found null"),
+        (
+            ("benchmarks", 1, "stats", "median"),
+            -1.0,
+            "benchmarks[1].stats.median: expected seconds, at least 0, found -1",
+        ),
+        (("benchmarks", 1, "stats", "median"), "1.5", "stats.median: expected seconds, at least 0, found '1.5'"),
+        (("benchmarks", 1, "stats", "median"), 10**400, "stats.median: expected seconds, at least 0, found 1000"),
+        (("benchmarks", 1, "stats", "iqr"), True, "stats.iqr: expected seconds, at least 0, found true"),
+        (("benchmarks", 1, "stats", "stddev"), -1e-9, "stats.stddev: expected seconds, at least 0, found -1e-09"),
+        (("benchmarks", 1, "stats", "rounds"), 2.5, "stats.rounds: expected a count, found 2.5"),
+        (("benchmarks", 0), 7, "benchmarks[0]: expected an object, found 7"),
+        (("benchmarks", 0, "name"), ["x"], "benchmarks[0].name: expected text, found a list"),
+        (("benchmarks", 0, "extra_info"), "rows", "benchmarks[0].extra_info: expected an object, found 'rows'"),
+        (("benchmarks", 0, "options"), [], "benchmarks[0].options: expected an object, found a list"),
+        (("machine_info",), "a\nb", "machine_info: expected an object, found 'a?b'"),
+        (("machine_info", "fingerprint"), 5, "machine_info.fingerprint: expected text, found 5"),
+        (("machine_info", "facts", "cpu"), {}, "machine_info.facts.cpu: expected text or a number, found an object"),
+        (("commit_info", "dirty"), "no", "commit_info.dirty: expected true or false, found 'no'"),
+        (("pricebench", "warnings"), "busy", "pricebench.warnings: expected a list of texts, found 'busy'"),
+        (("datetime",), 1764028800, "datetime: expected text, found 1764028800"),
+    ],
+)
+def test_what_is_wrong_in_a_run_is_named_by_its_key(folder, opened, path, value, says):
+    content = run(entry(), entry("test_g"))
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    store(folder, content)
+
+    ((_, reason),) = opened().unreadable
+
+    assert says in reason
+
+
+def test_a_wrong_sample_is_named_when_its_run_is_read(folder, opened):
+    strange = entry()
+    strange["stats"]["data"][1] = None
+    store(folder, run(strange))
+
+    with pytest.raises(HistoryError, match=r"\[0\]\.stats\.data\[1\]: expected seconds, at least 0, found null"):
+        opened().run("last")
+
+
+def test_a_pipe_and_a_device_that_are_called_runs_are_listed_and_not_read(folder, opened):
+    store(folder, run())
+    os.mkfifo(folder / "pipe.json")
+    (folder / "zero.json").symlink_to("/dev/zero")
+    (folder / "folder.json").symlink_to(folder / "0123456789")
+
+    assert opened().unreadable == (
+        ("folder.json", "expected a readable file, found: Is a directory"),
+        ("pipe.json", "expected a readable file, found: a pipe instead of a file"),
+        ("zero.json", "expected a readable file, found: a device instead of a file"),
+    )
+
+
+def test_a_link_to_a_run_is_a_run(folder, opened, tmp_path):
+    store(tmp_path / "elsewhere", run(), "run.json")
+    folder.mkdir()
+    (folder / "link.json").symlink_to(tmp_path / "elsewhere" / "run.json")
+
+    assert opened().run_table["run"].to_pylist() == ["link"]
+
+
+def test_a_plain_file_is_no_larger_than_an_unpacked_one_may_be(folder, opened):
+    store(folder, run())
+    with (folder / "large.json").open("wb") as file:
+        file.truncate(512 * 1024 * 1024 + 1)  # a hole: it takes no room
+
+    ((path, reason),) = opened().unreadable
+
+    assert path == "large.json"
+    assert "536,870,913 bytes, more than 536,870,912" in reason
 
 
 def test_numbers_that_json_lacks_are_read_and_stay_unknown(folder, opened):
@@ -194,10 +280,10 @@ def test_a_cache_of_another_version_is_replaced(folder, opened, tmp_path):
     aged(folder, run())
     opened()
     (segment,) = (tmp_path / "cache").rglob("*.arrow")
-    segment.rename(segment.with_name(segment.name.replace("v1", "v0", 1)))
+    segment.rename(segment.with_name(segment.name.replace("v2", "v1", 1)))
 
     assert opened().num_read == 1
-    assert [path.name[:3] for path in (tmp_path / "cache").rglob("*.arrow")] == ["v1-"]
+    assert [path.name[:3] for path in (tmp_path / "cache").rglob("*.arrow")] == ["v2-"]
 
 
 def test_many_small_segments_become_one(folder, opened, tmp_path):

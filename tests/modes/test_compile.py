@@ -149,6 +149,37 @@ def test_a_compiler_behind_a_launcher_is_found(monkeypatch):
     assert MODE.missing() is None
 
 
+def shell_script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no shell scripts on Windows")
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("echo \"cannot execute 'cc1plus'\" >&2; exit 1", "exit status 1 on an empty file (cannot execute 'cc1plus')"),
+        ("exit 3", "exit status 3 on an empty file. Install"),
+    ],
+)
+def test_a_compiler_that_is_there_and_does_not_work_is_said(script, says, monkeypatch, tmp_path):
+    compiler = shell_script(tmp_path / "c++", script)
+    monkeypatch.setenv("CXX", str(compiler))
+
+    assert f"the C++ compiler '{compiler}' does not work: {says}" in MODE.missing()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no shell scripts on Windows")
+def test_a_compiler_is_tried_once_per_process(monkeypatch, tmp_path):
+    compiler = shell_script(tmp_path / "c++", f"echo tried >> {tmp_path / 'log'}")
+    monkeypatch.setenv("CXX", str(compiler))
+
+    assert MODE.missing() == MODE.missing()
+
+    assert (tmp_path / "log").read_text() == "tried\n"
+
+
 def test_without_a_compiler_the_command_line_lists_the_mode_with_its_reason():
     listed = pricebench("modes", "--json", CXX="no-such-compiler")
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from pricebench.errors import ModeError
+from pricebench.inputs import Inputs
 from pricebench.modes.fx import MODE
 
 EXAMPLE = torch.ones(2, 3)
@@ -63,3 +64,44 @@ def test_the_regenerated_code_names_the_operators():
 
     assert code.startswith("def forward(self, input):")
     assert 'getattr(self, "1")' in code
+
+
+class TakesMuch(nn.Module):
+    """Every kind of parameter, and branches on what is known before a call."""
+
+    def forward(self, x, *rest, scale=2.0, mode="same", mask=None, **more):
+        for other in rest:
+            x = x + other
+        if mode == "negative":
+            x = -x
+        if mask is not None:
+            x = x * mask
+        for extra in more.values():
+            x = x + extra["added"]
+        return {"scaled": x * scale, "x": x}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        Inputs((EXAMPLE,)),
+        Inputs((EXAMPLE, EXAMPLE, EXAMPLE), {"scale": 3.0, "mode": "negative"}),
+        Inputs((), {"mask": EXAMPLE * 2, "x": EXAMPLE}),
+        Inputs((EXAMPLE,), {"scale": EXAMPLE * 5}),
+        Inputs((EXAMPLE,), {"more": {"added": EXAMPLE}, "mode": "negative"}),
+    ],
+    ids=["defaults", "several and constants", "keywords in another order", "tensor for a number", "names of its own"],
+)
+def test_a_call_of_any_form_is_traced_for_that_form(inputs):
+    infer = MODE.prepare_inference(TakesMuch(), inputs)
+
+    found, expected = inputs.call(infer), inputs.call(TakesMuch())
+
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_other_values_of_the_same_form_reach_the_graph():
+    infer = MODE.prepare_inference(TakesMuch(), {"x": EXAMPLE, "mask": EXAMPLE})
+
+    assert torch.equal(infer(mask=EXAMPLE * 3, x=EXAMPLE)["x"], EXAMPLE * 3)

@@ -73,7 +73,7 @@ def test_a_graph_break_is_told_with_its_reason_and_line():
 
 @needs_compiler
 def test_an_input_that_does_not_fit_is_refused_in_one_line():
-    with pytest.raises(ModeError, match=r"compile cannot show Linear on an input of shape \(64, 3\)") as caught:
+    with pytest.raises(ModeError, match=r"compile cannot show Linear on inputs of shape \(64, 3\)") as caught:
         MODE.show(nn.Linear(5, 1), X)
 
     assert "\n" not in str(caught.value)

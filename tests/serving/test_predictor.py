@@ -133,7 +133,9 @@ def test_a_frame_of_one_house_is_priced(predictor, frame):
     assert np.array_equal(predictor.predict(frame.iloc[:1]), predictor.predict(HOUSES[:1]))
 
 
-@pytest.mark.parametrize(("kind", "missing"), [("float64", np.nan), ("Float64", pd.NA), ("object", None)])
+@pytest.mark.parametrize(
+    ("kind", "missing"), [("float64", np.nan), ("Float64", pd.NA), ("object", None), ("object", pd.NA)]
+)
 def test_whatever_a_frame_writes_for_a_missing_value_makes_the_price_unknown(predictor, frame, kind, missing):
     frame = frame.astype(kind)
     frame.loc[1, "rooms"] = missing

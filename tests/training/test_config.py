@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pricebench.training import TrainingConfig
 
@@ -43,3 +47,15 @@ def test_prior_is_whole_until_it_fades():
     assert config.prior_at(0.7) == pytest.approx(8.0)
     assert config.prior_at(0.85) == pytest.approx(2.0)
     assert config.prior_at(1.0) == 0.0
+
+
+@given(st.floats(1e-6, 0.999), st.floats(1e-6, 0.999))
+def test_the_fewest_rows_leave_two_for_each_part_and_one_less_does_not(test_size, validation_size):
+    config = TrainingConfig(test_size=test_size, validation_size=validation_size)
+
+    def parts(rows):
+        num_test = math.ceil(test_size * rows)
+        return num_test, math.ceil(validation_size * (rows - num_test))
+
+    assert min(parts(config.fewest_rows)) >= 2
+    assert min(parts(config.fewest_rows - 1)) < 2

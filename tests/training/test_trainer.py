@@ -181,10 +181,16 @@ def test_progress_is_told_every_step(houses):
     assert told[-1]["best_r2"] > 0
 
 
-@pytest.mark.parametrize("num_rows", [1, 2, 3])
-def test_too_few_rows_are_refused(num_rows):
-    with pytest.raises(DataError, match="cannot be trained on"):
+@pytest.mark.parametrize("num_rows", [1, 2, 3, 10, 13])
+def test_too_few_rows_are_refused_before_training_with_how_many_are_enough(num_rows):
+    with pytest.raises(DataError, match=rf"cannot be trained on: expected at least 14 rows.* found {num_rows}\."):
         train(make_houses(num_rows), SHORT)
+
+
+def test_as_many_rows_as_are_asked_for_are_enough():
+    trained = train(make_houses(14), TrainingConfig(epochs=2))
+
+    assert (trained.metrics["num_validation"], trained.metrics["num_test"]) == (2, 3)
 
 
 def test_a_constant_column_is_refused_by_name(houses):

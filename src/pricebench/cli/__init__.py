@@ -16,11 +16,14 @@ from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
 from pricebench.cli.gate import gate
 from pricebench.cli.history import app as history
+from pricebench.cli.init import init
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
+from pricebench.cli.recommend import recommend
 from pricebench.cli.train import train
 from pricebench.errors import ExitCode, PricebenchError
+from pricebench.extras import explained
 
 app = typer.Typer(
     name="pricebench",
@@ -30,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, modes, export, cliff, profile, gate, dashboard):
+for command in (init, recommend, train, predict, modes, export, cliff, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 
@@ -51,6 +54,19 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         talk.print(f"pricebench: {error.filename or 'a file'}: {error.strerror or error}.", markup=False)
         sys.exit(ExitCode.BAD_INPUT)
+    except ModuleNotFoundError as error:
+        told = explained(error, needed_by=_command(arguments))
+        if told:
+            talk.print(f"pricebench: {told}", markup=False)
+        else:
+            traceback.print_exc()
+        sys.exit(ExitCode.BAD_INPUT)
     except Exception:
         traceback.print_exc()
         sys.exit(ExitCode.BAD_INPUT)
+
+
+def _command(arguments: list[str] | None) -> str:
+    """The command's name as it was typed."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return next((word for word in words if not word.startswith("-")), "pricebench")

@@ -42,7 +42,13 @@ def gate(
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of every process, which is given as many cores.")] = 1,
-    base_python: Annotated[Path | None, typer.Option(metavar="FILE", help="Python of an environment for base.")] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Python that the suite runs in, without pricebench (default: this one)."),
+    ] = None,
+    base_python: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Python of an environment for base (default: head's).")
+    ] = None,
     processes: Annotated[
         str,
         typer.Option(
@@ -83,7 +89,8 @@ def gate(
             suite=tuple(suite or ()),
             select=select,
             threads=threads,
-            base_python=base_python,
+            python=_environment("--python", python),
+            base_python=_environment("--base-python", base_python),
             can_share=processes == "fork",
         )
         talk.print(f"wrote {path}", markup=False)
@@ -102,23 +109,18 @@ def _measure(
     suite: tuple[str, ...],
     select: str | None,
     threads: int,
+    python: Path | None,
     base_python: Path | None,
     can_share: bool,
 ) -> tuple[Report, Path]:
-    from importlib.util import find_spec
-
-    from pricebench.gate.records import GateError
-
-    if find_spec("pytest_benchmark") is None or os.name != "posix":
-        raise GateError("the gate needs pytest-benchmark, and Linux or macOS. Install: pip install pytest-benchmark.")
-
     from pricebench.gate.driver import Request
+    from pricebench.gate.records import GateError
     from pricebench.gate.run import run_gate
     from pricebench.gate.settings import Settings
     from pricebench.gate.trees import repository
 
-    if base_python is not None and not (base_python.is_file() and os.access(base_python, os.X_OK)):
-        raise GateError(f"--base-python is {base_python}, expected the Python of an environment. Name its file.")
+    if os.name != "posix":
+        raise GateError(f"the gate runs on Linux and macOS; this is {os.name}. Run it there.")
     root = repository(Path.cwd())
     settings = Settings.load(root)
     chosen, expression = settings.chosen(tuple(_below(root, path) for path in suite), select)
@@ -131,8 +133,8 @@ def _measure(
         accepted=settings.accepted,
         carry=settings.carry,
         threads=threads,
-        # Not resolved: what makes it an environment's Python is where the link lies.
-        base_python=base_python and base_python.absolute(),
+        python=python,
+        base_python=base_python,
         can_share=can_share,
         seed=secrets.randbelow(2**31),
     )
@@ -147,6 +149,16 @@ def _measure(
     path = reports / "gate" / f"{report.fingerprint}-{secrets.token_hex(2)}_{now:%Y%m%dT%H%M%SZ}.json"
     report.save(path)
     return report, path
+
+
+def _environment(option: str, python: Path | None) -> Path | None:
+    """A Python that was named, as an absolute path."""
+    from pricebench.gate.records import GateError
+
+    if python is not None and not (python.is_file() and os.access(python, os.X_OK)):
+        raise GateError(f"{option} is {python}, expected the Python of an environment. Name its file.")
+    # Not resolved: what makes it an environment's Python is where the link lies.
+    return python and python.absolute()
 
 
 def _below(root: Path, path: str) -> str:
@@ -166,7 +178,7 @@ def _update_structure() -> None:
     from pricebench.gate.run import find_structure
     from pricebench.gate.settings import Settings
     from pricebench.gate.trees import repository
-    from pricebench.gate.workspace import Workspace
+    from pricebench.paired.workspace import Workspace
 
     root = repository(Path.cwd())
     settings = Settings.load(root)

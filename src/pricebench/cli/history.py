@@ -153,10 +153,26 @@ def changes(
     from pricebench.units import format_duration
 
     names = short_names([change.benchmark for change in shown])
-    titles = ("benchmark", "since run", "commits", "fingerprint", "before", "after", "change", "runs", "score", "note")
+    # A benchmark's name does not say which model was measured.
+    is_mixed = len({change.workload for change in shown}) > 1
+    workload = ("workload",) if is_mixed else ()
+    titles = (
+        "benchmark",
+        *workload,
+        "since run",
+        "commits",
+        "fingerprint",
+        "before",
+        "after",
+        "change",
+        "runs",
+        "score",
+        "note",
+    )
     rows = [
         (
             names[change.benchmark],
+            *((change.workload or "not stated",) if is_mixed else ()),
             f"{change.run} ({change.stored_at:%Y-%m-%d})",
             f"{_commit(change.previous_commit)}..{_commit(change.commit)}",
             change.fingerprint or "unknown",

@@ -15,8 +15,8 @@ from pricebench.cliff.schedule import AFTER, BEFORE, LATER, OTHER
 from pricebench.units import format_duration
 
 _STEADY = (BEFORE, OTHER, AFTER, LATER)
-_COMPILED, _REUSED, _FIRST, _EAGER = "compiled", "graph reused", "no compiler", "ran eager"
-_COLOURS = {_COMPILED: "#d62728", _REUSED: "#1f77b4", _EAGER: "#ff7f0e", _FIRST: "#7f7f7f"}
+COMPILED, _REUSED, _FIRST, _EAGER = "compiled", "graph reused", "no compiler", "ran eager"
+_COLOURS = {COMPILED: "#d62728", _REUSED: "#1f77b4", _EAGER: "#ff7f0e", _FIRST: "#7f7f7f"}
 
 
 def calls(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def calls(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
             if call.seconds is None:
                 continue
             if call.compilations:
-                happened = _COMPILED
+                happened = COMPILED
             elif call.served is None:
                 happened = _FIRST
             else:
@@ -90,14 +90,15 @@ def steady(analysis: Analysis, arms: list[str]) -> pd.DataFrame:
 
 def steady_chart(analysis: Analysis, arms: list[str]) -> alt.LayerChart:
     """Steady times against eager's in the same moment, with the run's noise floor as a band."""
-    frame = steady(analysis, arms)
-    floor = analysis.floor("level")
+    # Rounded, so that the picture is the same wherever it is drawn: a logarithm's last bit hangs on the processor.
+    frame = steady(analysis, arms).round(6)
+    floor = analysis.floors.level
     blocks = ["full, A", "residual", "full, B", "full, C"]
     x = alt.X("ratio:Q", title="time / eager's time", scale=alt.Scale(zero=False))
     y = alt.Y("arm:N", sort=arms, title=None)
     offset = alt.YOffset("block:N", sort=blocks)
     band = (
-        alt.Chart(pd.DataFrame([{"from": 1 / floor, "to": floor}]))
+        alt.Chart(pd.DataFrame([{"from": round(1 / floor, 6), "to": round(floor, 6)}]))
         .mark_rect(color="#888888", opacity=0.15)
         .encode(x=alt.X("from:Q", title="time / eager's time"), x2="to:Q")
     )

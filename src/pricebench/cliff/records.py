@@ -10,7 +10,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.cliff.schedule import CliffError, Kind, Order
-from pricebench.files import atomic_write
+from pricebench.fields import (
+    as_object,
+    built_in,
+    count_in,
+    each_in,
+    object_in,
+    optional_seconds,
+    seconds_in,
+    text_in,
+    texts_in,
+    times_in,
+    wrong,
+)
+from pricebench.files import atomic_write, read_json
 from pricebench.units import Second
 
 SCHEMA = 1
@@ -210,7 +223,7 @@ class Report:
             CliffError: It cannot be read, is no cliff report, or is of another schema.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"no JSON ({error})"
             raise CliffError(
@@ -220,6 +233,7 @@ class Report:
         if found != SCHEMA:
             raise CliffError(f"{path}: expected a cliff report of schema {SCHEMA}, found {found!r}. Make a new one.")
         try:
+            _check(record)
             toolchain = record["toolchain"]
             return cls(
                 **{
@@ -231,6 +245,43 @@ class Report:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CliffError(f"{path}: a cliff report with a wrong field: {error}. Make a new one.") from error
+
+
+def _check(record: Mapping[str, Any]) -> None:
+    """WrongFieldError where something that statements are made of is not what everybody takes it for."""
+    text_in(record, "started")
+    object_in(record, "machine")
+    built_in(record, "conditions", lambda found: built_in(found, "shapes", _check_shapes))
+    texts_in(record, "warnings")
+    if record["toolchain"] is not None:
+        built_in(record, "toolchain", lambda found: [seconds_in(found, name) for name in found])
+    each_in(record, "cells", _check_cell)
+
+
+def _check_shapes(shapes: dict[str, Any]) -> None:
+    for name in ("full", "residual"):
+        count_in(shapes, name)
+
+
+def _check_cell(cell: Any) -> None:
+    text_in(as_object(cell), "arm")
+    each_in(cell, "calls", _check_call)
+    each_in(cell, "blocks", _check_block)
+
+
+def _check_call(call: Any) -> None:
+    text_in(as_object(call), "step")
+    for name in ("rows", "rows_run"):
+        count_in(call, name)
+    optional_seconds(call, "seconds")
+
+
+def _check_block(block: Any) -> None:
+    text_in(as_object(block), "step")
+    count_in(block, "rows")
+    lengths = {name: len(times_in(block, name)) for name in ("arm", "eager", "again")}
+    if len(set(lengths.values())) > 1 or not all(lengths.values()):
+        raise wrong("arm", "as many times as eager and again have, and at least one", lengths["arm"])
 
 
 def stored_reports(folder: Path) -> list[Path]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pricebench.cliff.analysis import EAGER, Analysis, Epochs, Ratio, Spread, Stall, advice
+from pricebench.cliff.analysis import EAGER, Analysis
+from pricebench.cliff.epochs import Epochs, advice, epochs_of
+from pricebench.cliff.ratios import Ratio
 from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import AFTER, BEFORE, FIRST, OTHER, Kind, Order
+from pricebench.cliff.stalls import Spread, Stall
 from pricebench.units import format_duration
 
 NONE = "-"
@@ -111,7 +114,7 @@ def steady(analysis: Analysis, full_batches: int) -> Section:
     """What is paid from then on."""
     rows = []
     for arm in analysis.arms:
-        epochs = analysis.epochs(arm, full_batches)
+        epochs = epochs_of(analysis, arm, full_batches)
         rows.append(
             (
                 arm,
@@ -165,9 +168,9 @@ def conditions(report: Report) -> list[str]:
             analysis = Analysis(report, kind)
             if analysis.arms:
                 sentences.append(
-                    f"Noise floor, {kind}: eager against itself differs by up to {analysis.floor('level') - 1:.1%} in "
+                    f"Noise floor, {kind}: eager against itself differs by up to {analysis.floors.level - 1:.1%} in "
                     f"95 % of blocks; from one block to the next, arms that kept their graph change by up to "
-                    f"{analysis.floor('change') - 1:.1%}. A smaller ratio, or one whose interval holds 1, is marked ~: "
+                    f"{analysis.floors.change - 1:.1%}. A smaller ratio, or one whose interval holds 1, is marked ~: "
                     "no difference found."
                 )
         sentences.append(

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from pricebench.dashboard.settings import Settings
-from pricebench.dashboard.views import benchmarks, cliff, debug, gate, history, parts, predict, times
+from pricebench.dashboard.views import benchmarks, cliff, debug, gate, history, parts, predict, recommend, times
 
 _ICON = str(Path(__file__).with_name("house.svg"))
 
@@ -34,6 +34,7 @@ class View:
 
 
 VIEWS = (
+    View(title="Recommend", path="recommend", icon=":material/verified:", show=recommend.show),
     View(title="Predict", path="predict", icon=":material/sell:", show=predict.show),
     View(title="Benchmarks", path="benchmarks", icon=":material/speed:", show=benchmarks.show),
     View(title="History", path="history", icon=":material/timeline:", show=history.show),

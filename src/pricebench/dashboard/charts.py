@@ -16,7 +16,7 @@ import pandas as pd
 from pricebench.units import Dollar, Second, duration_unit, format_duration
 
 if TYPE_CHECKING:
-    from pricebench.dashboard.pricing import Price
+    from pricebench.dashboard.price_range import Price
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -67,6 +67,43 @@ def intervals(found: pd.DataFrame, blocks: pd.DataFrame) -> Chart:
         base.mark_point(filled=True, size=70, opacity=1).encode(x=across, y=rows, color=colors, tooltip=told),
     ]
     return alt.layer(*layers).properties(height=alt.Step(34))
+
+
+def costs(frame: pd.DataFrame, *, noise: tuple[float, float] | None) -> Chart:
+    """A row per mode: its cost over eager's with the interval, a line at 1, and a band of what is noise.
+
+    Args:
+        frame: `name`, `ratio`, `low`, `high` (NaN where unknown), `chosen` ("ship" or "not chosen").
+        noise: Ends of eager against itself, or None.
+    """
+    names = frame["name"].tolist()
+    drawn = [*frame["ratio"], *frame["low"].dropna(), *frame["high"].dropna(), 1.0]
+    # A first answer that compiles takes a thousand times as long as eager's.
+    scale = alt.Scale(type="log") if max(drawn) > 10 * min(drawn) else alt.Scale(zero=False, padding=12)
+    rows = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=160))
+    across = alt.X("ratio:Q", title="cost over eager's", scale=scale)
+    color = alt.Color("name:N", scale=colors_for(names), legend=None)
+    shape = alt.Shape(
+        "chosen:N", scale=alt.Scale(domain=["ship", "not chosen"], range=["diamond", "circle"]), legend=None
+    )
+    told = ["name:N", "chosen:N", *(alt.Tooltip(f"{column}:Q", format=".3f") for column in ("ratio", "low", "high"))]
+    base = alt.Chart(frame)
+    layers = [
+        alt.Chart(pd.DataFrame([{"ratio": 1.0}])).mark_rule(color=_GREY, strokeDash=[4, 4]).encode(x=across),
+        alt.Chart(frame.dropna())
+        .mark_rule(strokeWidth=3)
+        .encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=rows, color=color, tooltip=told),
+        base.mark_point(filled=True, size=130, opacity=1).encode(
+            x=across, y=rows, color=color, shape=shape, tooltip=told
+        ),
+    ]
+    if noise is not None:
+        band = pd.DataFrame([{"low": noise[0], "high": noise[1]}])
+        layers.insert(
+            0,
+            alt.Chart(band).mark_rect(color=_GREY, opacity=0.2).encode(x=alt.X("low:Q", scale=scale), x2="high:Q"),
+        )
+    return alt.layer(*layers).properties(height=60 + _ROW * len(names))
 
 
 def price_range(price: Price, *, mean: Dollar, std: Dollar) -> Chart:
@@ -183,7 +220,7 @@ _SLOWER, _FASTER = "#e5484d", "#30a46c"
 
 
 def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False) -> Chart:
-    """A line per contestant over the runs, oldest to newest, with a triangle at every step.
+    """A line per contestant over the runs, oldest to newest, with the quartiles as a band and a triangle at every step.
 
     Args:
         points: `name`, `x`, `median`, `q1`, `q3` in seconds, `run`, `commit`, `when`, `num_runs`.
@@ -218,6 +255,11 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
     ]
     picked = alt.selection_point(name=PICKED, fields=["run"], on="click", clear="dblclick")
     line = alt.Chart(shown).mark_line(strokeWidth=2).encode(x=x, y=y, color=color)
+    band = (
+        alt.Chart(shown)
+        .mark_area(opacity=0.18)
+        .encode(x=x, y=alt.Y("low:Q", title=f"{unit} per call", scale=axis), y2="high:Q", color=color)
+    )
     # A name of its own: altair would count up at every drawing, and a drawing that differs forgets what was clicked.
     dots = (
         alt.Chart(shown, name="runs")
@@ -225,7 +267,7 @@ def timeline(points: pd.DataFrame, steps: pd.DataFrame, *, is_log: bool = False)
         .encode(x=x, y=y, color=color, tooltip=tip)
         .add_params(picked)
     )
-    layers = [line, dots]
+    layers = [band, line, dots]
     if len(steps):
         marks = steps.assign(time=steps["after"] / scale)
         direction = alt.Scale(domain=[True, False], range=["triangle-up", "triangle-down"])

@@ -13,6 +13,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SECOND_PASS = re.compile(r"((?<!\d\\):|@|\bwww)(?=\S)", re.IGNORECASE)  # not inside of 12:00
 _BLANKS = re.compile(r"\s+")
 _LONGEST = 300
+_LONGEST_LIST = 2000
 
 
 def plain(text: str) -> str:
@@ -21,9 +22,17 @@ def plain(text: str) -> str:
     >>> plain("a*b*")
     'a\\*b\\*'
     """
-    line = _shown(text)
+    return _escaped(_shown(text))
+
+
+def _escaped(line: str) -> str:
     # The joiner stands behind the escape of its character, so escapes are made first.
     return _SECOND_PASS.sub(rf"\1{_WORD_JOINER}", _PUNCTUATION.sub(r"\\\1", line))
+
+
+def plain_long(text: str) -> str:
+    """The same of a sentence of ours that lists names from files: up to 2,000 characters."""
+    return _escaped(_shown(text, longest=_LONGEST_LIST))
 
 
 def line_of(text: str) -> str:
@@ -31,7 +40,7 @@ def line_of(text: str) -> str:
     return _shown(text)
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, longest: int = _LONGEST) -> str:
     line = "".join(char if char.isprintable() else " " for char in text)
     line = _BLANKS.sub(" ", line).strip()
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -16,6 +16,7 @@ from pricebench.units import Second
 
 FOLDER = "history"
 UNKNOWN = "unknown machine"
+NO_SHAPE = "all"  # where a benchmark has one shape only, and no parameter names it
 # Of these, the slowest are left out of the picture unless asked for: they would squeeze the others into one line.
 _SHOWN_SHARE = 0.99
 _SHORT_COMMIT = 8
@@ -104,10 +105,10 @@ def _moment(stored_at: Any, stated: object) -> str:
 # ---- one run -------------------------------------------------------------------------------------------------------
 
 
-def groups_of(run: Run) -> dict[str, dict[str, tuple[Benchmark, ...]]]:
+def groups_of(benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, tuple[Benchmark, ...]]]:
     """Benchmarks by function, and in it by shape: what was measured on the same work stands beside each other."""
     found: dict[str, dict[str, list[Benchmark]]] = {}
-    for benchmark in run.benchmarks:
+    for benchmark in benchmarks:
         shapes = found.setdefault(function_label(benchmark.function), {})
         shapes.setdefault(shape_label(benchmark.params), []).append(benchmark)
     return {group: {shape: tuple(found) for shape, found in shapes.items()} for group, shapes in found.items()}
@@ -120,7 +121,7 @@ def function_label(function: str) -> str:
 
 def shape_label(params: Sequence[str]) -> str:
     """The parameters behind the contestant, or the word for having none."""
-    return line_of(" ".join(params[1:])) or "all"
+    return line_of(" ".join(params[1:])) or NO_SHAPE
 
 
 def side(benchmarks: Sequence[Benchmark]) -> Group:

@@ -1,6 +1,7 @@
 """What the History page shows: series of one machine and stack over its runs, thinned for a screen, with their steps.
 
-Lines are contestants of one benchmark and shape. A line never leaves its fingerprint, because a page shows one.
+Lines are contestants of one benchmark and shape. A line never leaves its fingerprint and its workload: a page shows one
+of each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pandas as pd
 
 from pricebench.dashboard.plain import line_of
 from pricebench.dashboard.runs import UNKNOWN, function_label, shape_label, short_commit
-from pricebench.history import Change, Comparison, History, HistoryError
+from pricebench.dashboard.workloads import UNSTATED, as_stated, name_of
+from pricebench.history import Change, Comparison, History, HistoryError, SeriesKey
 from pricebench.units import format_duration
 
 # More dots than a screen has room for are summed up; each says how many runs it stands for.
@@ -34,18 +36,20 @@ class Line:
         bench: Name of the benchmark without parameters, for people.
         shape: Its parameters behind the contestant, for people.
         name: The contestant, usually a mode.
-        benchmark: The series' key.
+        key: The series.
     """
 
     bench: str
     shape: str
     name: str
-    benchmark: str
+    key: SeriesKey
 
 
-def lines_of(history: History, machine: str) -> tuple[Line, ...]:
-    """Every series of a machine."""
+def lines_of(history: History, machine: str, workload: str = UNSTATED) -> tuple[Line, ...]:
+    """Every series of a machine and a workload."""
     table = history.benchmarks
+    stated = as_stated(workload)
+    table = table[table["workload"].isna() if stated is None else table["workload"] == stated]
     mine = table[table["fingerprint"].isna() if machine == UNKNOWN else table["fingerprint"] == machine]
     full = [str(name) for name in mine["benchmark"]]
     bases = [name.partition("[")[0] for name in full]
@@ -59,7 +63,7 @@ def lines_of(history: History, machine: str) -> tuple[Line, ...]:
             bench=function if len(files_by_function[function]) == 1 else line_of(base),
             shape=shape_label(list(params)),
             name=line_of(str(params[0])) if len(params) else function,
-            benchmark=name,
+            key=SeriesKey(None if machine == UNKNOWN else machine, name, stated),
         )
         for function, base, name, params in zip(functions, bases, full, mine["params"], strict=True)
     )
@@ -136,25 +140,23 @@ class Picture:
     runs_per_point: int
 
 
-def picture(history: History, machine: str, lines: Sequence[Line], runs: Sequence[str], branch: str | None) -> Picture:
+def picture(history: History, lines: Sequence[Line], runs: Sequence[str], branch: str | None) -> Picture:
     """Points and steps of some lines.
 
     Args:
         history: All runs.
-        machine: Whose.
         lines: Of one benchmark and shape.
         runs: Ids of the window, oldest first.
         branch: Steps are looked for in its runs alone; None takes all.
     """
-    fingerprint = None if machine == UNKNOWN else machine
     number = {run: index for index, run in enumerate(runs)}
     per_point = max(1, math.ceil(len(runs) / MOST_POINTS))
     points, steps = [], []
     for line in lines:
-        series = history.series(line.benchmark, fingerprint)
+        series = history.series(line.key.benchmark, line.key.fingerprint, line.key.workload)
         found = series.assign(index=series["run"].map(number)).dropna(subset=["index"])
         points.append(_thinned(found, per_point).assign(name=line.name))
-        changes = history.series_changes(line.benchmark, fingerprint, branch)
+        changes = history.series_changes(line.key, branch)
         steps += [_step_row(line, change, number, per_point) for change in changes if change.run in number]
     return Picture(
         points=pd.concat(points, ignore_index=True) if points else pd.DataFrame(),
@@ -207,8 +209,8 @@ def steps_frame(pictures: Iterable[Picture]) -> pd.DataFrame:
     )
 
 
-def comparison_frame(comparison: Comparison) -> pd.DataFrame:
-    """Two runs, a row per benchmark: text, an unknown is a dash."""
+def comparison_frame(comparison: Comparison, workload: str) -> pd.DataFrame:
+    """Two runs, a row per benchmark of a workload in either: text, an unknown is a dash."""
     return pd.DataFrame(
         [
             {
@@ -220,5 +222,6 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
                 "note": line_of(" ".join(filter(None, (row.status.value if row.status != "both" else "", row.note)))),
             }
             for row in comparison.rows
+            if workload in {name_of(one.workload) for one in (row.before, row.after) if one is not None}
         ]
     )

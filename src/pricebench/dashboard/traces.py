@@ -30,6 +30,7 @@ class Setup(NamedTuple):
     fingerprint: str
     run: str
     shape: str
+    workload: str
 
     @property
     def label(self) -> str:
@@ -63,7 +64,12 @@ def by_setup(analyses: Iterable[tuple[Path, Analysis]]) -> dict[Setup, dict[str,
         capture = analysis.capture
         if capture is None:
             continue
-        setup = Setup(fingerprint=capture.fingerprint or "unknown machine", run=capture.run, shape=capture.shape)
+        setup = Setup(
+            fingerprint=capture.fingerprint or "unknown machine",
+            run=capture.run,
+            shape=capture.shape,
+            workload=capture.workload,
+        )
         modes = found.setdefault(setup, {})
         rival = modes.get(capture.mode)
         if rival is None or rival.analysis.capture is None or rival.analysis.capture.created <= capture.created:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricebench.data.schema import Column
-from pricebench.errors import DataError
+from pricebench.errors import DataError, printable
 
 Cells: TypeAlias = Any  # pa.Array | pa.ChunkedArray; pyarrow ships no types
 
@@ -51,15 +51,9 @@ def is_number(cell: str) -> bool:
     return cell.isascii() and _are_numbers(pa.array([cell]))
 
 
-def not_a_number(path: Path, name: str, cell: str, row: int) -> DataError:
-    """The error for one cell that had to be a number."""
-    return DataError(f"{path.name}, row {row}: {name} is '{printable(cell)}', expected a number. {MEND}")
-
-
-def printable(text: str) -> str:
-    """At most 40 characters that cannot break a line."""
-    shown = "".join(char if char.isprintable() else "?" for char in text)
-    return shown if len(shown) <= 40 else shown[:37] + "..."
+def not_a_number(path: Path, name: str, cell: str, row: int, *, hint: str = "") -> DataError:
+    """The error for one cell that had to be a number, with a hint at what may have made it none."""
+    return DataError(f"{path.name}, row {row}: {name} is '{printable(cell)}', expected a number. {hint}{MEND}")
 
 
 def _parse(cells: Cells) -> Cells:

@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pricebench.data.cells import MEND, printable, to_float64
+from pricebench.data.cells import MEND, to_float64
 from pricebench.data.dataset import Dataset
 from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header
 from pricebench.data.sources import no_rows, open_source
-from pricebench.errors import DataError
+from pricebench.errors import DataError, printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +47,14 @@ def load_dataset(path: Path | str) -> Dataset:
     """
     path = Path(path)
     source = open_source(path)
-    header = _recognise(path, source.column_names, is_target_needed=True)
-    names = (*header.feature_columns, header.target_column)
-    columns_CN = source.read_numbers(names)
+    header, called = _recognise(path, source.column_names, is_target_needed=True)
+    columns_CN = source.read_numbers(list(called.values()))
     features_FN = header.features(columns_CN[:-1])
     with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
         price_N = columns_CN[-1] if header.price_unit == 1.0 else columns_CN[-1] * header.price_unit
 
     table = (*features_FN, price_N)
-    _require_within_limits(path, header, dict(zip(names, columns_CN, strict=True)), table, first_row=1)
+    _require_within_limits(path, header, dict(zip(called, columns_CN, strict=True)), table, first_row=1)
     num_rows = num_complete = len(price_N)
     # One pass per column instead of a mask: the smallest value is NaN where any is.
     if any(np.isnan(column.min(initial=0.0)) for column in table):
@@ -87,11 +86,11 @@ def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator
     """
     path = Path(path)
     source = open_source(path)
-    header = _recognise(path, source.column_names, is_target_needed=False)
+    header, called = _recognise(path, source.column_names, is_target_needed=False)
     first_row = 1
     for batch in source.stream(batch_bytes):
         columns = {
-            name: to_float64(path, name, batch.column(name), first_row=first_row) for name in header.feature_columns
+            name: to_float64(path, found, batch.column(found), first_row=first_row) for name, found in called.items()
         }
         features_FN = header.features(np.stack(list(columns.values())))
         _require_within_limits(path, header, columns, features_FN, first_row=first_row)
@@ -106,29 +105,42 @@ def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator
 # ---- which table is it? --------------------------------------------------------------------------------------------
 
 
-def _recognise(path: Path, found: Sequence[str], *, is_target_needed: bool) -> Header:
-    duplicates = [name for name, count in Counter(found).items() if count > 1]
-    if duplicates:
-        raise DataError(
-            f"{path.name}, header: column '{printable(duplicates[0])}' stands {found.count(duplicates[0])} times, "
-            "expected once. Remove or rename the extra ones."
-        )
+def _recognise(path: Path, found: Sequence[str], *, is_target_needed: bool) -> tuple[Header, Mapping[str, str]]:
+    """Which header it is, and how the file calls each of its columns, in their order."""
+
+    def refuse_several(names: Sequence[str], called: str) -> None:
+        if len(names) > 1:
+            raise DataError(
+                f"{path.name}, header: column '{printable(called)}' stands {len(names)} times, expected once. "
+                "Remove or rename the extra ones."
+            )
 
     def needed(header: Header) -> tuple[str, ...]:
         return (*header.feature_columns, header.target_column) if is_target_needed else header.feature_columns
 
+    by_name: dict[str, list[str]] = {}
+    for name in found:
+        by_name.setdefault(_plain(name), []).append(name)
+    for name, count in Counter(found).items():
+        refuse_several([name] * count, name)
     for header in HEADERS:
-        if set(needed(header)) <= set(found):
-            return header
-    # Blanks around a name, or another case, still show which table was meant; where nothing fits, the first is advised.
-    meant = {name.strip().casefold() for name in found}
-    nearest = min(HEADERS, key=lambda header: sum(name.casefold() not in meant for name in needed(header)))
-    missing = [name for name in needed(nearest) if name not in found]
+        if all(_plain(name) in by_name for name in needed(header)):
+            for name in needed(header):
+                refuse_several(by_name[_plain(name)], name)
+            return header, {name: by_name[_plain(name)][0] for name in needed(header)}
+    # Where nothing fits, the first is advised.
+    nearest = min(HEADERS, key=lambda header: sum(_plain(name) not in by_name for name in needed(header)))
+    missing = [name for name in needed(nearest) if _plain(name) not in by_name]
     shown = ", ".join(f"'{printable(name)}'" for name in found[:12]) + (", ..." if len(found) > 12 else "")
     raise DataError(
         f"{path.name}, header: expected the columns of one of {', '.join(header.name for header in HEADERS)}; "
         f"nearest is {nearest.name}, which lacks {', '.join(missing)}. Found: {shown}. Rename the columns."
     )
+
+
+def _plain(name: str) -> str:
+    """Blanks around a name, or another case, still show which column is meant."""
+    return name.strip().casefold()
 
 
 def _require_within_limits(

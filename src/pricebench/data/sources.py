@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from pricebench.data.cells import MEND, MISSING, is_number, not_a_number, printable, to_float64
+from pricebench.data.cells import MEND, MISSING, is_number, not_a_number, to_float64
 from pricebench.data.schema import Block
-from pricebench.errors import DataError
+from pricebench.errors import DataError, printable
 
 _SCAN_BYTES = 1 << 18  # stays in cache: half the time of a memory map, whose pages are faulted in one by one
 _HEAD_BYTES = 1 << 20  # Arrow's block size: a header longer than that it cannot read either
@@ -195,11 +195,9 @@ class _CsvSource:
         columns = [(index, name) for index, name in enumerate(self.column_names) if numbers is None or name in numbers]
         for row, cells in self._rows():
             if len(cells) != len(self.column_names):
-                is_quote_likely = any(mark in cell for cell in cells for mark in '"\n')
-                hint = "Is a quote left open, here or above? " if is_quote_likely else ""
                 raise DataError(
                     f"{self._path.name}, row {row}: expected {len(self.column_names)} columns as in the header, "
-                    f"found {len(cells)}. {hint}{MEND}"
+                    f"found {len(cells)}. {_quote_hint(cells)}{MEND}"
                 ) from error
             for index, name in columns:
                 cell = cells[index]
@@ -211,7 +209,7 @@ class _CsvSource:
                         ) from error
                 # Arrow is asked only about the cells that are not plainly numbers: asking takes 10 microseconds.
                 elif not _PLAIN_NUMBER.fullmatch(cell) and not is_number(cell):
-                    raise not_a_number(self._path, name, cell, row) from error
+                    raise not_a_number(self._path, name, cell, row, hint=_quote_hint(cells)) from error
         raise DataError(
             f"{self._path.name}: expected comma-separated UTF-8 text, found what cannot be parsed "
             f"({_one_line(error)}). Write it again."
@@ -300,8 +298,16 @@ def _last_quote(file: io.BufferedReader) -> int:
 
 
 def _opens_cell(around: bytes) -> bool:
-    """Whether the middle one of three bytes is a quote with which a cell begins."""
-    return len(around) == 3 and around[1:2] == b'"' and around[:1] in b",\r\n" and around[2:] not in b",\r\n"
+    """Whether the second of three bytes is a quote with which a cell begins; two where the file ends with it."""
+    is_quote_after_separator = around[1:2] == b'"' and around[:1] in b",\r\n"
+    # The file's last byte opens a cell too.
+    return is_quote_after_separator and (len(around) == 2 or around[2:] not in b",\r\n")
+
+
+def _quote_hint(cells: Sequence[str]) -> str:
+    """A question, where a quote or what it swallowed stands in a cell; else nothing."""
+    is_likely = any(mark in cell for cell in cells for mark in '"\n')
+    return "Is a quote left open, here or above? " if is_likely else ""
 
 
 def _is_utf8(cell: str) -> bool:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from pricebench.gate.records import Block, GateError
+from pricebench.files import read_file
+from pricebench.gate.records import GateError
+from pricebench.paired.records import Block
 
 _SCHEMA = 1
 
@@ -60,7 +62,7 @@ class Bank:
             GateError: It cannot be read.
         """
         try:
-            data = path.read_bytes()
+            data = read_file(path)
             text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
             bank = cls(path=path, machine={})
             for line in text.splitlines():
@@ -74,7 +76,7 @@ class Bank:
                     bank.blocks.append(Block.from_json(record))
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise GateError(
-                f"{path}: expected a bank of blocks, found: {error}. Make one: python -m benchmarks.gate_bank."
+                f"{path}: expected a bank of blocks, found: {error}. Make one: python -m evidence.gate_bank."
             ) from error
         return bank
 

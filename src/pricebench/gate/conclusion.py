@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
 
-from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios, median_seconds, trimmed_mean
-from pricebench.gate.measure import Pair
-from pricebench.gate.records import Arm, Block, Company
-from pricebench.gate.rehearsal import Rehearsal
+from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios
+from pricebench.gate.records import Arm, Pair
+from pricebench.gate.rehearsal import Rehearsal, is_in
 from pricebench.gate.report import Control, Finding
+from pricebench.paired.records import Block, Company
+from pricebench.paired.statistics import median_seconds, trimmed_mean
 
 CONTROL_THRESHOLDS = 3.0  # the planted slowdown, in thresholds of its benchmark
 # What others may take of the machine while head is measured, more than while base is: beyond it a difference has a
@@ -81,7 +82,7 @@ def _other_cause(blocks: Sequence[Block], benchmark: str, change: float) -> str:
     return ""
 
 
-def _more(companies: Sequence[Mapping[Arm, Company]], value: Callable[[Company], float]) -> float:
+def _more(companies: Sequence[Mapping[str, Company]], value: Callable[[Company], float]) -> float:
     """By how much a value was larger for head than for the copies of base; a burst counts as little as in a change."""
     more = [value(arms[Arm.HEAD]) - fmean(value(arms[arm]) for arm in (Arm.BASE, Arm.NULL)) for arms in companies]
     return trimmed_mean(np.array(more))[0]
@@ -113,8 +114,10 @@ def unpaired(
             add(name, Verdict.WRONG, f"fails on base and on head: {reason}")
         else:
             add(name, Verdict.WRONG, reason)
+    for name, verdict, note in _not_imported(base, head):
+        add(name, verdict, note)
     for name in head.estimates:
-        if name not in paired_head:
+        if name not in paired_head and not any(is_in(name, file) for file in base.broken):
             was = base.failed.get(name) or base.skipped.get(name)
             add(
                 name,
@@ -122,16 +125,35 @@ def unpaired(
                 f"base could not run it: {was}" if was else "base does not have it: nothing to compare",
             )
     for name in base.estimates:
-        if name in paired_base or name in head.failed:
+        if name in paired_base or name in head.failed or any(is_in(name, file) for file in head.broken):
             continue
+        skips = [f"{file}: {reason}" for file, reason in head.unwanted.items() if is_in(name, file)]
         if name in head.skipped:
             add(name, Verdict.GONE, f"head skips it: {head.skipped[name]}")
+        elif skips:
+            add(name, Verdict.GONE, f"head skips {skips[0]}")
         else:
             add(name, Verdict.GONE, "head does not have it. If it was renamed or removed, a reviewed line can say so")
     return found
 
 
-def _failed(name: str, reasons: Mapping[Arm, str], threshold: float) -> Finding:
+def _not_imported(base: Rehearsal, head: Rehearsal) -> Iterator[tuple[str, Verdict, str]]:
+    """The benchmarks of files that a side cannot import; the file itself where nobody knows its benchmarks."""
+    for file, reason in head.broken.items():
+        where = "on base and on head" if file in base.broken else "on head"
+        for name in [name for name in base.estimates if is_in(name, file)] or [file]:
+            yield name, Verdict.WRONG, f"pytest {where} cannot import {file}: {reason}"
+    for file, reason in base.broken.items():
+        why = f"pytest on base cannot import {file}: {reason}"
+        for name in head.estimates:
+            if is_in(name, file):
+                # It may be the environment only, and then nothing says that head is no slower.
+                yield name, Verdict.UNDECIDED, f"{why}; nothing is compared"
+        if file not in head.broken and not any(is_in(name, file) for name in head.found):
+            yield file, Verdict.GONE, f"{why}; head has no benchmark of it. A reviewed line can say that it was removed"
+
+
+def _failed(name: str, reasons: Mapping[str, str], threshold: float) -> Finding:
     """It passed when it was rehearsed, and failed while it was measured."""
     told = "; ".join(f"{arm}: {reason}" for arm, reason in reasons.items())
     verdict = Verdict.WRONG if set(reasons) == {Arm.HEAD} else Verdict.UNDECIDED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pricebench.gate import trees
-from pricebench.gate.measure import Experiment, Pair, measure_block
-from pricebench.gate.processes import Crew, Side, Starter, forkable
-from pricebench.gate.records import Arm, Block, GateError
+from pricebench.gate.processes import Side, process
+from pricebench.gate.pythons import require
+from pricebench.gate.records import Arm, GateError, Pair
 from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
 from pricebench.gate.reviewed import Accepted
 from pricebench.gate.trees import Tree
-from pricebench.gate.workspace import Workspace
-from pricebench.load import LoadMeter
+from pricebench.paired.blocks import blocks
+from pricebench.paired.processes import Crew, forkable
+from pricebench.paired.records import Block
+from pricebench.paired.slices import Case, Experiment
+from pricebench.paired.workspace import Workspace
 
 # Of an arm's tree and caches; of one length, so that paths are as long on all arms.
 _TREES = ("base", "head", "null")
@@ -38,6 +40,7 @@ class Request:
         carry: Paths that git ignores and both trees need, such as a trained model; relative to the checkout.
         accepted: Where head keeps its file of accepted changes; relative.
         threads: Of every process.
+        python: Of an environment for head, which need not hold pricebench; else the one that runs this.
         base_python: Of an environment for base; else head's where it fits, else one made from base's lock.
         can_share: Fork the arms from one process, where that is possible.
         environment: Variables for all processes.
@@ -52,6 +55,7 @@ class Request:
     carry: Sequence[str] = ()
     accepted: str = ""
     threads: int = 1
+    python: Path | None = None
     base_python: Path | None = None
     can_share: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -109,32 +113,36 @@ def prepare(
         GateError: Something is not what it should be; the message says what to do.
     """
     root = request.root
+    python = request.python or Path(sys.executable)
+    require(workspace, python, "--python")
+    if request.base_python:
+        require(workspace, request.base_python, "--base-python")
     say("checking out")
     base = trees.check_out(workspace, root, trees.resolve(root, request.base), _TREES[0])
     if request.head is None:
         head = trees.check_out_as_it_is(workspace, root, _TREES[1])
     else:
         head = trees.check_out(workspace, root, trees.resolve(root, request.head), _TREES[1])
-    python = Path(sys.executable)
     base_python = request.base_python
     if base_python is None:
         base_python = python
         if trees.needs(base.folder) != trees.needs(head.folder):
             say("making an environment for base, whose dependencies differ")
-            base_python = trees.make_environment(workspace, base)
+            base_python = trees.make_environment(workspace, base, python)
+            require(workspace, base_python, "--base-python")
     accepted = Accepted.load(head.folder / request.accepted)
     for tree in (base, head):
         _carry(request, tree)
     crew = Crew(
         workspace=workspace,
         root=root,
-        select=request.select,
         threads=request.threads,
         environment=request.environment,
+        unforked="Run again with --processes spawn.",
     )
-    sides: tuple[Side, ...] = (
-        Side(arm=Arm.BASE, tree=base.folder, python=base_python, suite=_present(request.suite, base)),
-        Side(arm=Arm.HEAD, tree=head.folder, python=python, suite=_present(request.suite, head)),
+    sides = tuple(
+        Side(arm=arm, tree=tree.folder, python=own, suite=_present(request.suite, tree), select=request.select)
+        for arm, tree, own in ((Arm.BASE, base, base_python), (Arm.HEAD, head, python))
     )
     if not sides[1].suite:
         raise GateError(f"head has no {' and no '.join(request.suite)}. Name the suite behind --.")
@@ -165,8 +173,7 @@ def prepare(
     # macOS's own libraries do not survive a fork after they were used.
     if request.can_share and base_python == python and sys.platform == "linux":
         say("importing what the arms share")
-        both = {name: file for name, file in on_base.modules.items() if name in on_head.modules}
-        modules = forkable(crew, sides[0], shareable(both, (base.folder, head.folder)))
+        modules = forkable(crew, process(crew, sides[0]), shareable(on_base, on_head, (base.folder, head.folder)))
     sides += tuple(replace(sides[0], arm=arm, tree=second.folder) for arm in (Arm.NULL, Arm.CONTROL))
     return Prepared(
         crew=crew,
@@ -203,46 +210,19 @@ def measure(
     Raises:
         WorkerError: A process died or hung.
     """
-    crew = prepared.crew
+    crew, estimates = prepared.crew, prepared.on_base.estimates
+    processes = [process(crew, side) for side in prepared.sides]
 
-    def start(number: int) -> Starter:
-        hashes = random.Random(f"{seed} {number}").randrange(1, 2**32)  # noqa: S311 - no secret
-        return Starter(crew, prepared.sides, modules=prepared.modules, seed=hashes)
+    def cases() -> list[Case]:
+        pairs, with_control = choose()
+        control = prepared.control if with_control else None
+        if control and control not in pairs:
+            pairs = [control, *pairs]
+        return [pair.case(estimates[pair.base], with_control=pair == control) for pair in pairs]
 
-    upcoming: Starter | None = start(first)
-    number = first
-    try:
-        while True:
-            pairs, with_control = choose()
-            control = prepared.control if with_control else None
-            if control and control not in pairs:
-                pairs = [control, *pairs]
-            if not pairs:
-                return
-            assert upcoming is not None
-            current, upcoming = upcoming, None
-            with current:
-                meter, before = LoadMeter(), current.cpu_seconds()
-                workers = current.fork()
-                upcoming = start(number + 1)
-                if control is None:
-                    workers.pop(Arm.CONTROL).close()
-                block = measure_block(
-                    workers,
-                    pairs,
-                    number=number,
-                    seed=seed + number,
-                    cores=crew.measuring,
-                    estimates=prepared.on_base.estimates,
-                    experiment=experiment,
-                    control=control,
-                )
-            shares = meter.shares(own=upcoming.cpu_seconds() - before)
-            yield replace(block, others=None if shares is None else sum(shares))
-            number += 1
-    finally:
-        if upcoming is not None:
-            upcoming.end()
+    return blocks(
+        crew, lambda: processes, cases, modules=prepared.modules, seed=seed, experiment=experiment, first=first
+    )
 
 
 def _present(suite: Sequence[str], tree: Tree) -> tuple[str, ...]:
@@ -279,6 +259,12 @@ def _refuse_two_machines(base: Rehearsal, head: Rehearsal, *, same_environment: 
 def _pairs(base: Rehearsal, head: Rehearsal, renamed: Mapping[str, str]) -> tuple[Pair, ...]:
     """Benchmarks that work on both sides."""
     if not base.found and not head.found:
+        for side, reasons in (("head", head.broken), ("base", base.broken)):
+            for file, reason in reasons.items():
+                raise GateError(
+                    f"nothing can be compared: pytest on {side} cannot import {file}: {reason}. "
+                    "Install what it needs where the suite runs, or name other files behind --."
+                )
         raise GateError(
             "the suite has no benchmark: no test that was chosen uses the fixture `benchmark`. "
             "Name the suite behind --, or choose with -k."

@@ -12,16 +12,14 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, nctdtrinc, ndtri, stdtrit
 
-from pricebench.gate.records import Arm, Block
-from pricebench.units import Second
+from pricebench.gate.records import Arm
+from pricebench.paired import statistics
+from pricebench.paired.records import Block
+from pricebench.paired.statistics import looks_reached, quantile, trimmed_mean
+from pricebench.quantiles import gammaincinv, nctdtrinc, ndtri
 
-# Blocks after which a verdict may be given. Fixed before anything is measured: looking after every block and stopping
-# when it pleases would be paid for by no one.
-LOOKS = (8, 12, 16, 24, 32, 48, 64)
-# Error of calling identical code slower over all looks, and as much for faster; half of it is spent at the first look,
-# half of the rest at the second, and so on, so the sum is never exceeded however many looks there are.
+# Error of calling identical code slower over all looks, and as much for faster.
 ALPHA = 0.0025
 # Of either end of the shown interval, over all looks: 95 % in all.
 INTERVAL_ALPHA = 0.025
@@ -30,7 +28,6 @@ INTERVAL_ALPHA = 0.025
 COUNTS_FROM = 0.8
 # `ok` is a finding too: the whole interval has to lie below one and a half thresholds.
 OK_BELOW = 1.5
-_TRIMMED = 8  # one block in eight is left out at either end: one burst of somebody else's decides nothing
 _MEDIAN_ERROR = math.sqrt(math.pi / 2)  # of a median, in errors of a mean
 _POWER = 0.9  # with which a detectable slowdown is found
 
@@ -73,30 +70,15 @@ class Judgement:
 def log_ratio(
     block: Block, benchmark: str, arm: Arm = Arm.HEAD, against: Sequence[Arm] = (Arm.BASE, Arm.NULL)
 ) -> float:
-    """Logarithm of an arm's time over that of others in one block: the median over the rounds.
-
-    Slices of one round are neighbours in time, so what slows the machine for longer than a round cancels; the median
-    leaves out what hits single slices. Two copies of base are steadier than one.
-    """
-    arms = block.seconds[benchmark]
-    # A suite may bring a timer that stands still for a whole slice: infinite here, and refused by whoever judges it.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rounds = np.log(arms[arm]) - np.mean([np.log(arms[other]) for other in against], axis=0)
-        return float(np.median(rounds))
+    """`paired.statistics.log_ratio`, of head against both copies of base."""
+    return statistics.log_ratio(block, benchmark, arm, against)
 
 
 def log_ratios(
     blocks: Sequence[Block], benchmark: str, arm: Arm = Arm.HEAD, against: Sequence[Arm] = (Arm.BASE, Arm.NULL)
 ) -> NDArray[np.float64]:
     """`log_ratio` of every block that measured all these arms."""
-    needed = {arm, *against}
-    return np.array(
-        [
-            log_ratio(block, benchmark, arm, against)
-            for block in blocks
-            if needed <= block.seconds.get(benchmark, {}).keys()
-        ]
-    )
+    return statistics.log_ratios(blocks, benchmark, arm, against)
 
 
 def judge(ratios: Sequence[float] | NDArray[np.float64], threshold: float) -> Judgement:
@@ -119,7 +101,7 @@ def judge(ratios: Sequence[float] | NDArray[np.float64], threshold: float) -> Ju
         raise ValueError("expected finite ratios, found NaN or infinity: a slice of no length was measured")
     if threshold <= 0:
         raise ValueError(f"expected a threshold above 0, found {threshold}")
-    reached = [number for number in LOOKS if number <= len(values)]
+    reached = looks_reached(len(values))
     if not reached:
         center = float(np.median(values)) if len(values) else math.nan
         return Judgement(
@@ -141,8 +123,8 @@ def judge(ratios: Sequence[float] | NDArray[np.float64], threshold: float) -> Ju
 def _look(values: NDArray[np.float64], look: int, threshold: float) -> Judgement:
     center, error, freedom = trimmed_mean(values)
     counts_from, ok_below = math.log1p(COUNTS_FROM * threshold), math.log1p(OK_BELOW * threshold)
-    certain = _quantile(ALPHA, look, freedom) * error
-    likely = _quantile(INTERVAL_ALPHA, look, freedom) * error
+    certain = quantile(ALPHA, look, freedom) * error
+    likely = quantile(INTERVAL_ALPHA, look, freedom) * error
     median = float(np.median(values))
     if min(center, median) >= counts_from and center > certain:
         verdict = Verdict.SLOWER
@@ -159,41 +141,14 @@ def _look(values: NDArray[np.float64], look: int, threshold: float) -> Judgement
         high=math.expm1(center + likely),
         num_blocks=len(values),
         num_slower=int((values > 0).sum()),
-        detectable=math.expm1(_detectable(counts_from, _quantile(ALPHA, look, freedom), error, freedom)),
+        detectable=math.expm1(_detectable(counts_from, quantile(ALPHA, look, freedom), error, freedom)),
     )
-
-
-def _quantile(alpha: float, look: int, freedom: int) -> float:
-    """Student's t beyond which lies this look's part of alpha."""
-    return float(stdtrit(freedom, 1 - alpha / 2**look))
 
 
 def _detectable(counts_from: float, certain: float, error: float, freedom: int) -> float:
     """Logarithm of the slowdown that is found nine times of ten: by Student's t, and by size, in mean and median."""
     # An error that was estimated from few blocks is below the true one more often than above: this is its median.
-    error *= math.sqrt(freedom / (2 * float(gammaincinv(freedom / 2, 0.5))))
-    by_certainty = float(nctdtrinc(freedom, 1 - _POWER, certain)) * error
-    by_size = counts_from + _MEDIAN_ERROR * float(ndtri(_POWER)) * error
+    error *= math.sqrt(freedom / (2 * gammaincinv(freedom / 2, 0.5)))
+    by_certainty = nctdtrinc(freedom, 1 - _POWER, certain) * error
+    by_size = counts_from + _MEDIAN_ERROR * ndtri(_POWER) * error
     return max(by_certainty, by_size)
-
-
-def trimmed_mean(values: NDArray[np.float64]) -> tuple[float, float, int]:
-    """Trimmed mean, its standard error and degrees of freedom, after Tukey and McLaughlin (1963) and Yuen (1974).
-
-    A mean without the smallest and largest eighth; the error is that of the winsorised values.
-    """
-    number = len(values)
-    cut = number // _TRIMMED
-    ordered = np.sort(values)
-    kept = ordered[cut : number - cut]
-    winsorised = np.clip(ordered, kept[0], kept[-1])
-    squares = float(((winsorised - winsorised.mean()) ** 2).sum())
-    return float(kept.mean()), math.sqrt(squares / (len(kept) * (len(kept) - 1))), len(kept) - 1
-
-
-def median_seconds(blocks: Sequence[Block], benchmark: str, arm: Arm) -> Second:
-    """Median over blocks of the medians of an arm's slices, seconds per call; NaN without any."""
-    found = [
-        float(np.median(block.seconds[benchmark][arm])) for block in blocks if arm in block.seconds.get(benchmark, {})
-    ]
-    return float(np.median(found)) if found else math.nan

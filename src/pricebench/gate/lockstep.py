@@ -1,48 +1,42 @@
 """The pytest plugin of a gate's worker: the `benchmark` fixture measures slice by slice, when the driver says so.
 
 A copy of this file is loaded into an ordinary pytest run on each tree, base and head. So it imports pytest,
-pytest-benchmark and the standard library only: pricebench may be absent there, or another version.
+pytest-benchmark, the standard library and the copy of `paired.answering` beside it only: pricebench may be absent
+there, or another version. What it says and hears stands in `paired.answering`; its last line also names the files of
+all modules, and its first one what could not be collected:
 
-It talks in JSON lines over a socket whose descriptor stands in the environment, and does nothing without being asked:
-
-    worker                                         driver
-    {"collected": [...], "machine": {...}}         {"run": [ids, in order]}
-    {"reached": id, "rounds": null or n, ...}      {"do": "calibrate", "cores": [n]}
-    {"seconds": per call}                          {"do": "slice", "calls": n, "spin": seconds per call}
-    {"seconds": of the slice, "waited": ...}       ... {"do": "finish"}
-    {"ended": id, "outcome": ..., "reason": ...}   after each test, whether it reached its benchmark or not; instead of
-                                                   any answer when the test raised
-    {"finished": status, "modules": {...}}         nothing: the process ends
+    {"collected": [...], "machine": {...}, "uncollected": {id of a file: [outcome, reason]}}
+    {"finished": status, "modules": {name: file}, "folders": [of its environment], "plugins": [names of modules]}
 """
 
 from __future__ import annotations
 
-import gc
 import itertools
-import json
 import os
-import platform
-import socket
 import sys
-import time
+import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-SOCKET = "PRICEBENCH_GATE_SOCKET"
-_MIN_CALIBRATION = 0.005  # seconds; the clock is then good to one part in ten thousand
-_WARM_UP_SHARE = 0.1  # of a slice's calls, made before it and not timed: the caches are the other arm's until then
+if TYPE_CHECKING:
+    from pricebench.paired import answering
+else:
+    try:
+        import pricebench_answering as answering
+    except ModuleNotFoundError:  # read as a part of pricebench, not run by a worker
+        from pricebench.paired import answering
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:  # noqa: ARG001
     """Connect before anything of the suite is imported: what happens from here on reaches the driver."""
-    if SOCKET not in os.environ:
-        raise pytest.UsageError(f"{__name__} is started by pricebench's gate, which sets {SOCKET}.")
+    if answering.SOCKET not in os.environ:
+        raise pytest.UsageError(f"{__name__} is started by pricebench's gate, which sets {answering.SOCKET}.")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,47 +47,36 @@ def pytest_configure(config: pytest.Config) -> None:
             setattr(config.option, f"benchmark_{name}", None)
     config.option.benchmark_enable = True
     config.option.benchmark_compare_fail = []
+    # What can be collected is measured; the driver is told of the rest, and lets none of it pass.
+    config.option.continue_on_collection_errors = True
     # Registered here, after pytest-benchmark: of two plugins' fixtures the later one is taken.
-    config.pluginmanager.register(Worker(_Line(int(os.environ[SOCKET]))), "pricebench-gate-worker")
-
-
-class _Line:
-    """The worker's end of the socket."""
-
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - the call has no keyword
-        connection = socket.socket(fileno=descriptor)
-        self._reader = connection.makefile("r", encoding="utf-8")
-        self._writer = connection.makefile("w", encoding="utf-8")
-
-    def say(self, **facts: object) -> None:
-        try:
-            self._writer.write(json.dumps(facts) + "\n")
-            self._writer.flush()
-        except BrokenPipeError:
-            os._exit(3)  # nobody is there to be told
-
-    def hear(self) -> dict[str, Any]:
-        line = self._reader.readline()
-        if not line:
-            os._exit(3)
-        request: dict[str, Any] = json.loads(line)
-        return request
+    config.pluginmanager.register(Worker(answering.Line.of_environment()), "pricebench-gate-worker")
 
 
 class Worker:
     """Runs the benchmarks that the driver names, in its order, and reports each one's end."""
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: answering.Line) -> None:
         self._line = line
         self._reasons: dict[str, tuple[str, str]] = {}
+        self._uncollected: dict[str, tuple[str, str]] = {}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember which files could not be imported, or did not want to be."""
+        if not report.passed:
+            self._uncollected[report.nodeid] = (report.outcome, _reason(report))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Tell what there is, and keep what is asked for."""
         found = {item.nodeid: item for item in session.items if "benchmark" in getattr(item, "fixturenames", ())}
-        self._line.say(collected=list(found), machine=_machine())
-        session.items[:] = [found[name] for name in self._line.hear()["run"]]
+        machine = answering.machine("torch", "numpy", "pytest-benchmark")
+        self._line.say(collected=list(found), machine=machine, uncollected=self._uncollected)
+        wanted = self._line.hear()["run"]
+        if lost := [name for name in wanted if name not in found]:
+            reasons = "; ".join(f"{name}: {reason}" for name, (_, reason) in self._uncollected.items())
+            raise pytest.UsageError(f"{lost[0]} was there and is not any more ({reasons or 'no reason given'})")
+        session.items[:] = [found[name] for name in wanted]
 
     @pytest.fixture
     def benchmark(self, benchmark: BenchmarkFixture) -> BenchmarkFixture:
@@ -117,13 +100,15 @@ class Worker:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Say which modules were used from where: code of another tree would make the comparison worthless."""
-        self._line.say(finished=int(exitstatus), modules=_modules())
+        self._line.say(finished=int(exitstatus), modules=_modules(), folders=_folders(), plugins=_plugins())
 
 
-def _reason(report: pytest.TestReport) -> str:
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr or "")
     # pytest marks the lines that say what failed with an E.
     marked = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    if isinstance(report, pytest.CollectReport):
+        marked = marked[-1:]  # of a syntax error the first says only where
     lines = marked or [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0][:300] if lines else report.outcome
 
@@ -138,56 +123,29 @@ def _modules() -> dict[str, str]:
     return found
 
 
-def _machine() -> dict[str, object]:
-    """What must be the same in all processes that are compared."""
-    cpu = ""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                cpu = line.partition(":")[2].strip()
-                break
-    versions = {}
-    for name in ("torch", "numpy", "pytest-benchmark"):
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return {
-        "cpu": cpu or platform.processor() or "unknown",
-        "architecture": platform.machine(),
-        "logical_cores": os.cpu_count() or 0,
-        "system": platform.system(),
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
-        **versions,
-    }
+def _folders() -> list[str]:
+    """Where this environment's own modules lie."""
+    names = ("purelib", "platlib", "stdlib", "platstdlib")
+    linked = [entry for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
+    return list(dict.fromkeys([*map(sysconfig.get_path, names), *linked]))
+
+
+def _plugins() -> list[str]:
+    """Modules of distributions that have a pytest plugin."""
+    found = set()
+    for distribution in metadata.distributions():
+        if any(entry.group == "pytest11" for entry in distribution.entry_points):
+            found |= {file.parts[0].partition(".")[0] for file in distribution.files or ()}
+    return sorted(found)
 
 
 class LockstepFixture(BenchmarkFixture):
     """`benchmark` that asks the driver what to do, where pytest-benchmark would calibrate and run its rounds."""
 
-    line: _Line
+    line: answering.Line
 
     def _raw(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        timer = self._timer
-
-        def run(calls: int, spin: float) -> float:
-            repeat = itertools.repeat(None, calls)
-            start = timer()
-            for _ in repeat:
-                function_to_benchmark(*args, **kwargs)
-            _spin(spin * calls)
-            return float(timer() - start)
-
-        def warm_up(calls: int) -> None:
-            run(max(1, int(calls * _WARM_UP_SHARE)), 0.0)
-
-        def calibrate() -> float:
-            calls = 1
-            run(1, 0.0)
-            while (seconds := run(calls, 0.0)) < _MIN_CALIBRATION:
-                calls = max(calls + 1, min(calls * 10, int(calls * 1.3 * _MIN_CALIBRATION / max(seconds, 1e-9))))
-            return seconds / calls
-
-        self._serve(calibrate, warm_up, run)
+        self._serve(answering.timed(function_to_benchmark, args, kwargs, timer=self._timer))
         # As pytest-benchmark does: the result is that of a call of its own.
         return function_to_benchmark(*args, **kwargs)
 
@@ -221,7 +179,7 @@ class LockstepFixture(BenchmarkFixture):
             start = timer()
             for _ in itertools.repeat(None, iterations):
                 result = target(*given, **named)
-            _spin(spin * iterations)
+            answering.spin_for(spin * iterations)
             seconds = float(timer() - start)
             if teardown is not None:
                 teardown(*given, **named)
@@ -233,82 +191,28 @@ class LockstepFixture(BenchmarkFixture):
         def calibrate() -> float:
             return sum(one_round(0.0) for _ in range(warmup_rounds)) / max(1, warmup_rounds * iterations)
 
-        self._serve(calibrate, lambda _: None, run, rounds=rounds, iterations=iterations)
+        # Each call costs one of the rounds: none for warming up but those that the test itself asks for.
+        self._serve(run, calibrate=calibrate, warm_up=lambda _: None, rounds=rounds, iterations=iterations)
         return result
 
-    def _serve(
-        self,
-        calibrate: Callable[[], float],
-        warm_up: Callable[[int], None],
-        run: Callable[[int, float], float],
-        *,
-        rounds: int | None = None,
-        iterations: int = 1,
-    ) -> None:
-        """Do what the driver says until it says finish."""
-        tracer, profiler, was_collecting = sys.gettrace(), sys.getprofile(), gc.isenabled()
-        free = _allowed_cores()
-        # Assertions on `benchmark.stats` are the suite's own affair, and it must be there for them.
+    def _serve(self, run: answering.Run, **how: Any) -> None:
+        """Do what the driver says. `benchmark.stats` is there afterwards: the suite may assert something of it."""
         make_stats: Any = self._make_stats
         stats: Any = None
-        self.line.say(reached=self.fullname, rounds=rounds, iterations=iterations)
-        sys.settrace(None)
-        sys.setprofile(None)
-        gc.collect()
-        gc.disable()
-        try:
-            while (request := self.line.hear())["do"] != "finish":
-                if request["do"] == "calibrate":
-                    _stay_on(request["cores"])
-                    if seconds := calibrate():
-                        make_stats(1).update(seconds)
-                    self.line.say(seconds=seconds)
-                    continue
-                warm_up(request["calls"])
-                waited, used = _waited(), time.process_time()
-                seconds = run(request["calls"], request["spin"])
-                waited, used = _waited() - waited, time.process_time() - used
-                stats = stats or make_stats(request["calls"])
-                stats.update(seconds)
-                self.line.say(seconds=seconds, waited=max(0.0, waited), used=used)
-            if self.stats is None:
-                # Another arm failed, so nothing was measured; the test's own assertions want stats and a result.
-                make_stats(1).update(run(1, 0.0))
-        finally:
-            _stay_on(free)
-            if was_collecting:
-                gc.enable()
-            sys.setprofile(profiler)
-            sys.settrace(tracer)
 
+        def sliced(calls: int, seconds: float) -> None:
+            nonlocal stats
+            stats = stats or make_stats(calls)
+            stats.update(seconds)
 
-def _spin(seconds: float) -> None:
-    """A slowdown of this length, all at once: asking the clock in every call would slow short calls by more."""
-    until = time.perf_counter() + seconds
-    while seconds and time.perf_counter() < until:
-        pass
-
-
-def _waited() -> float:
-    """Seconds that this thread was ready to run while another process had its core; 0 where the system does not tell.
-
-    Only differences mean something. Threads of the suite's own take the core too, and are no excuse: what they used is
-    taken off.
-    """
-    with suppress(OSError, ValueError, IndexError):
-        waited = int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-        return waited - (time.process_time() - time.thread_time())
-    return 0.0
-
-
-def _allowed_cores() -> list[int]:
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-def _stay_on(cores: list[int]) -> None:
-    """Keep all threads of this process on these cores; nothing where the system cannot, or none are named."""
-    if not cores or not hasattr(os, "sched_setaffinity"):
-        return
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(OSError):  # a thread may end meanwhile
-            os.sched_setaffinity(int(thread.name), cores)
+        answering.answer(
+            self.line,
+            self.fullname,
+            run,
+            calibrated=lambda seconds: make_stats(1).update(seconds),
+            sliced=sliced,
+            **how,
+        )
+        if self.stats is None:
+            # Another arm failed, so nothing was measured; the test's own assertions want stats and a result.
+            make_stats(1).update(run(1, 0.0))

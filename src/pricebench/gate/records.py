@@ -1,15 +1,12 @@
-"""What a gate measures, as plain data: blocks of raw slices, and the machine they were measured on."""
+"""What a gate compares, as plain data: its arms, and benchmarks that are there on both sides."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
 
 from pricebench.errors import PricebenchError
+from pricebench.paired.slices import Case
 from pricebench.units import Second
 
 
@@ -18,7 +15,7 @@ class GateError(PricebenchError):
 
 
 class Arm(StrEnum):
-    """One side of a block."""
+    """One side of a block. It equals its name, which is what a block's records are keyed by."""
 
     BASE = "base"
     HEAD = "head"
@@ -27,86 +24,27 @@ class Arm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Company:
-    """Who else ran while an arm's slices of one benchmark did.
+class Pair:
+    """A benchmark on both sides.
 
     Attributes:
-        waited: Share of the time for which the arm was ready to run and somebody else had its core.
-        others: Cores that were busy beside the arm's own.
+        base: Its id in base's suite.
+        head: Its id in head's: another one only where a reviewed line says that it was renamed.
     """
 
-    waited: float
-    others: float
+    base: str
+    head: str
 
+    def on(self, arm: Arm) -> str:
+        """Its id on an arm."""
+        return self.head if arm is Arm.HEAD else self.base
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One fresh process an arm, in which the arms' slices alternated.
+    def case(self, estimate: Second, *, with_control: bool) -> Case:
+        """As a block measures it, under head's id; one that is not the control's is not for the control arm.
 
-    Attributes:
-        number: From 0, in order of measuring.
-        seconds: By benchmark and arm the slices, seconds per call, in the order of their rounds: slices of the same
-            place are of the same round, so neighbours in time.
-        calls: By benchmark, per slice, the same for all arms.
-        company: By benchmark and arm, where the system tells.
-        failures: By benchmark and arm why it was not measured.
-        wall: Seconds from its processes' start, their shared imports done, to the end of its last benchmark.
-        others: Cores that other programs used meanwhile, and the hypervisor withheld; None where the system does
-            not tell.
-    """
-
-    number: int
-    seconds: Mapping[str, Mapping[Arm, tuple[Second, ...]]]
-    calls: Mapping[str, int]
-    company: Mapping[str, Mapping[Arm, Company]] = field(default_factory=dict)
-    failures: Mapping[str, Mapping[Arm, str]] = field(default_factory=dict)
-    wall: Second = 0.0
-    others: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """With seven significant digits: the clock has no more."""
-        return {
-            "number": self.number,
-            "seconds": {
-                name: {str(arm): [float(f"{value:.7g}") for value in slices] for arm, slices in arms.items()}
-                for name, arms in self.seconds.items()
-            },
-            "calls": dict(self.calls),
-            "company": {
-                name: {str(arm): [round(each.waited, 4), round(each.others, 3)] for arm, each in arms.items()}
-                for name, arms in self.company.items()
-            },
-            "failures": {name: {str(arm): why for arm, why in arms.items()} for name, arms in self.failures.items()},
-            "wall": round(self.wall, 2),
-            "others": None if self.others is None else round(self.others, 3),
-        }
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read what `to_json` made.
-
-        Raises:
-            KeyError, TypeError, ValueError: It did not.
+        Args:
+            estimate: Seconds per call.
+            with_control: The control arm runs it too.
         """
-        return cls(
-            number=int(record["number"]),
-            seconds={
-                name: {Arm(arm): tuple(map(float, slices)) for arm, slices in arms.items()}
-                for name, arms in record["seconds"].items()
-            },
-            calls={name: int(calls) for name, calls in record["calls"].items()},
-            company={
-                name: {Arm(arm): Company(waited=float(pair[0]), others=float(pair[1])) for arm, pair in arms.items()}
-                for name, arms in record.get("company", {}).items()
-            },
-            failures={
-                name: {Arm(arm): str(why) for arm, why in arms.items()} for name, arms in record["failures"].items()
-            },
-            wall=float(record["wall"]),
-            others=None if record["others"] is None else float(record["others"]),
-        )
-
-
-def machine_digest(machine: Mapping[str, object]) -> str:
-    """Ten hexadecimal digits over what the workers said of their machine and libraries."""
-    return hashlib.sha256(json.dumps(dict(machine), sort_keys=True).encode()).hexdigest()[:10]
+        arms = [arm for arm in Arm if with_control or arm is not Arm.CONTROL]
+        return Case(name=self.head, ids={arm: self.on(arm) for arm in arms}, estimate=estimate)

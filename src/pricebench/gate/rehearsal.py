@@ -5,16 +5,15 @@ It also fills the caches: bytecode, compiled graphs, whatever the suite's fixtur
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from pricebench.gate.installed import copies
-from pricebench.gate.processes import Crew, EndedError, Side, Worker, WorkerError, started
+from pricebench.gate.processes import Side, process
 from pricebench.gate.records import GateError
+from pricebench.paired.processes import Crew, EndedError, Worker, WorkerError, started
 from pricebench.units import Second
 
 
@@ -27,8 +26,12 @@ class Rehearsal:
         rounds: Of those that say how many they have.
         failed: By id why a benchmark failed, or never used its fixture.
         skipped: By id why it was skipped.
+        broken: By the file's id why it could not be imported; what is in it nobody knows.
+        unwanted: By the file's id why it skipped itself as a whole.
         machine: What the process said of machine and libraries.
         modules: Files of all modules by name, in the order in which they were imported.
+        folders: Where the modules of its environment lie.
+        plugins: Names of modules that came with a pytest plugin.
     """
 
     estimates: Mapping[str, Second]
@@ -37,6 +40,10 @@ class Rehearsal:
     skipped: Mapping[str, str]
     machine: Mapping[str, object]
     modules: Mapping[str, str]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    unwanted: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    plugins: tuple[str, ...] = ()
 
     @classmethod
     def of_nothing(cls, machine: Mapping[str, object]) -> Self:
@@ -53,10 +60,10 @@ def rehearse(crew: Crew, side: Side, *, seed: int) -> Rehearsal:
     """Run the suite of one tree, untimed but for an estimate.
 
     Raises:
-        WorkerError: pytest ended before it was through, a file that cannot be imported for instance.
+        WorkerError: pytest ended before it was through, at a conftest that cannot be imported for instance.
         GateError: The suite used code of another tree.
     """
-    with started(crew, [side], modules=(), seed=seed) as workers:
+    with started(crew, [process(crew, side)], modules=(), seed=seed) as workers:
         return _lead(crew, workers[side.arm])
 
 
@@ -86,7 +93,7 @@ def _lead(crew: Crew, worker: Worker) -> Rehearsal:
             failed[message["ended"]] = "it has the fixture `benchmark` and never called it"
     if lost := set(first["collected"]) - estimates.keys() - failed.keys() - skipped.keys():
         raise WorkerError(
-            f"pytest on {worker.side.arm} ended before {len(lost)} of its tests had run, {min(lost)} for one. "
+            f"pytest on {worker.process.arm} ended before {len(lost)} of its tests had run, {min(lost)} for one. "
             "Leave out what ends it: -k."
         )
     for name in failed.keys() | skipped.keys():
@@ -97,8 +104,12 @@ def _lead(crew: Crew, worker: Worker) -> Rehearsal:
         rounds=rounds,
         failed=failed,
         skipped=skipped,
+        broken={name: reason for name, (outcome, reason) in first["uncollected"].items() if outcome != "skipped"},
+        unwanted={name: reason for name, (outcome, reason) in first["uncollected"].items() if outcome == "skipped"},
         machine=first["machine"],
         modules=message["modules"],
+        folders=tuple(map(Path, message["folders"])),
+        plugins=tuple(message["plugins"]),
     )
 
 
@@ -113,39 +124,47 @@ def _estimate(worker: Worker, *, is_limited: bool) -> Second:
 
 def _refuse_foreign_code(crew: Crew, worker: Worker, modules: Mapping[str, str]) -> None:
     """Code of the original checkout, or of a copy of the project: both sides would measure the same code."""
-    environment = worker.side.python.parent.parent
+    environment = worker.process.python.parent.parent
     foreign = [
         f"{name} ({file})"
         for name, file in modules.items()
-        if Path(file).is_relative_to(crew.root) and not Path(file).is_relative_to(environment)
+        if crew.root and Path(file).is_relative_to(crew.root) and not Path(file).is_relative_to(environment)
     ]
     if foreign:
         raise GateError(
-            f"pytest on {worker.side.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
+            f"pytest on {worker.process.arm} imported {foreign[0]} from the original checkout instead of its own tree. "
             "Put the package below src/ or beside pyproject.toml, or install it editable."
         )
-    for name, file in copies(modules, (crew.root, worker.side.tree)).items():
+    for name, file in copies(modules, [root for root in (crew.root, worker.process.folder) if root]).items():
         raise GateError(
-            f"pytest on {worker.side.arm} imported {name} from where the project is installed ({file}), not from its "
-            "tree: both sides would run the same code. Install it editable."
+            f"pytest on {worker.process.arm} imported {name} from where the project is installed ({file}), not from "
+            "its tree: both sides would run the same code. Install it editable."
         )
 
 
-def shareable(modules: Mapping[str, str], trees: Iterable[Path]) -> list[str]:
+def is_in(benchmark: str, file: str) -> bool:
+    """Whether an id is one of a file's, or of a package's whose `__init__` is meant.
+
+    >>> is_in("bench/a.py::test_b", "bench/a.py"), is_in("bench/a.py::test_b", "bench/__init__.py")
+    (True, True)
+    """
+    folder = file.removesuffix("/__init__.py")
+    return benchmark.startswith((f"{file}::", f"{folder}/"))
+
+
+def shareable(base: Rehearsal, head: Rehearsal, trees: Iterable[Path]) -> list[str]:
     """Modules that can be imported once for all arms: of the environment, not of a tree, and of no pytest plugin.
 
     pytest rewrites the assertions in all modules of a distribution that has a plugin, and warns of one that is there.
+    Both sides were run by one Python, which is what said where its modules lie.
     """
-    plugins = {"conftest"}
-    for distribution in metadata.distributions():
-        if any(entry.group == "pytest11" for entry in distribution.entry_points):
-            plugins |= {file.parts[0].partition(".")[0] for file in distribution.files or ()}
-    folders = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib", "platstdlib")]
+    plugins = {"conftest", *base.plugins, *head.plugins}
     trees = list(trees)
     return [
         name
-        for name, file in modules.items()
-        if name.partition(".")[0] not in plugins
-        and any(Path(file).is_relative_to(folder) for folder in folders)
+        for name, file in base.modules.items()
+        if name in head.modules
+        and name.partition(".")[0] not in plugins
+        and any(Path(file).is_relative_to(folder) for folder in base.folders)
         and not any(Path(file).is_relative_to(tree) for tree in trees)
     ]

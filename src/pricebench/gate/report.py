@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import ExitCode
-from pricebench.files import atomic_write
-from pricebench.gate.judge import LOOKS, Verdict
-from pricebench.gate.records import Block, GateError
+from pricebench.files import atomic_write, read_json
+from pricebench.gate.judge import Verdict
+from pricebench.gate.records import GateError
+from pricebench.paired.records import Block
+from pricebench.paired.statistics import LOOKS
 from pricebench.units import Second
 
 SCHEMA = 1
@@ -225,7 +227,7 @@ class Report:
             GateError: It cannot be read, or is of another schema.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"no JSON ({error})"
             raise GateError(f"{path}: expected a gate report, found: {reason}. Make one: pricebench gate.") from error
@@ -295,13 +297,15 @@ def _plural(number: int, noun: str) -> str:
 
 def _check_kinds(record: Mapping[str, Any]) -> None:
     """TypeError where a field of a report is not what everybody takes it for."""
-    kinds = {
+    kinds: dict[str, Any] = {
         **dict.fromkeys(("started", "base", "head", "fingerprint"), str),
         **dict.fromkeys(("machine", "conditions"), dict),
+        **dict.fromkeys(("findings", "structure", "warnings", "blocks"), list),
+        "control": dict | None,
     }
     for name, kind in kinds.items():
         if not isinstance(record[name], kind):
-            raise TypeError(f"{name} is {record[name]!r}, expected {kind.__name__}")
+            raise TypeError(f"{name} is {record[name]!r}, expected {getattr(kind, '__name__', kind)}")
 
 
 _TEXTS = frozenset({"benchmark", "verdict", "accepted", "note"})

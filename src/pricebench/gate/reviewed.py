@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import unknown_name
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_json
 from pricebench.gate.records import GateError
 
 _SLOWDOWN_KEYS = ("benchmark", "commit", "at_most", "reason", "until")
@@ -153,7 +153,7 @@ def load_structure(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except (OSError, ValueError) as error:
         raise GateError(f"{path.name} cannot be read: {error}. Make it anew: --update-structure.") from error
     if not isinstance(found, dict) or not isinstance(found.get("cases"), dict):

@@ -14,17 +14,20 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from pricebench.extras import require
 from pricebench.gate import trees
 from pricebench.gate.driver import Prepared, Request, prepare
-from pricebench.gate.environment import worker_environment
-from pricebench.gate.judge import LOOKS, Verdict
+from pricebench.gate.judge import Verdict
 from pricebench.gate.processes import import_paths
-from pricebench.gate.records import Block, GateError, machine_digest
+from pricebench.gate.records import GateError
 from pricebench.gate.report import Finding, Report
 from pricebench.gate.reviewed import differences, load_structure, unchecked
 from pricebench.gate.settings import Settings
 from pricebench.gate.trial import Progress, Trial
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.environment import worker_environment
+from pricebench.paired.records import Block, machine_digest
+from pricebench.paired.statistics import LOOKS
+from pricebench.paired.workspace import Workspace
 from pricebench.units import Second
 
 _BUSY = 0.2  # cores; one fork server more or less is known, so this is somebody else
@@ -71,7 +74,7 @@ def run_gate(
             pool.shutdown(wait=False, cancel_futures=True)
         trial = Trial(prepared=prepared, settings=settings, deadline=clock + budget)
         trial.run(seed=request.seed, show=show)
-    findings, warnings = _accept(trial.findings(), prepared, today)
+    findings, warnings = _accept(trial.findings(), prepared, request.root, today)
     if not findings:
         raise GateError("no benchmark was compared: all were skipped on both sides. Choose others with -k.")
     return Report(
@@ -107,7 +110,9 @@ def find_structure(workspace: Workspace, tree: Path, workload: str) -> dict[str,
 
     Raises:
         GateError: They could not be found at all; a mode that fails is a fact.
+        MissingPackageError: torch is not installed.
     """
+    require("torch", needed_by=f"the structure of {workload}")
     folder = workspace.folder / "tmp-facts"
     folder.mkdir(exist_ok=True)
     environment = {
@@ -142,11 +147,13 @@ def _structure_sentences(
     return differences(committed, found), unchecked(committed, found)
 
 
-def _accept(findings: Sequence[Finding], prepared: Prepared, today: date) -> tuple[list[Finding], list[str]]:
+def _accept(
+    findings: Sequence[Finding], prepared: Prepared, root: Path, today: date
+) -> tuple[list[Finding], list[str]]:
     """Mark the slowdowns that a reviewed line lets pass."""
 
     def is_between(commit: str) -> bool:
-        root, base, head = prepared.crew.root, prepared.base.commit, prepared.head.commit
+        base, head = prepared.base.commit, prepared.head.commit
         return trees.is_ancestor(root, commit, head) and not trees.is_ancestor(root, commit, base)
 
     found, told = [], []

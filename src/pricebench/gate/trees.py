@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pricebench.gate.environment import tool_environment
 from pricebench.gate.records import GateError
-from pricebench.gate.workspace import Workspace
+from pricebench.paired.environment import tool_environment
+from pricebench.paired.workspace import Workspace
 
 _DEPENDENCY_FILES = (
     "uv.lock",
@@ -164,8 +163,8 @@ def needs(folder: Path) -> dict[str, str]:
     return found
 
 
-def make_environment(workspace: Workspace, tree: Tree) -> Path:
-    """The Python of an environment of the tree's own, made from its `uv.lock`.
+def make_environment(workspace: Workspace, tree: Tree, like: Path) -> Path:
+    """The Python of an environment of the tree's own, made from its `uv.lock`, of the same version as another.
 
     Raises:
         GateError: There is no lock, no uv, or it could not make the environment.
@@ -178,7 +177,7 @@ def make_environment(workspace: Workspace, tree: Tree) -> Path:
     uv = shutil.which("uv")
     if uv is None:
         raise GateError("base needs an environment of its own, and uv is not on the PATH. Install it: pip install uv.")
-    command = [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--python", sys.executable]
+    command = [uv, "sync", "--frozen", "--quiet", "--project", str(tree.folder), "--python", str(like)]
     made = workspace.run(command, folder=tree.folder, environment=tool_environment())
     python = tree.folder / ".venv" / "bin" / "python"
     if made.returncode or not python.is_file():

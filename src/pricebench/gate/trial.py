@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 from pricebench.gate.conclusion import CONTROL_THRESHOLDS, judge_control, judge_pair, unpaired
 from pricebench.gate.driver import Prepared, measure
-from pricebench.gate.judge import LOOKS
-from pricebench.gate.measure import Experiment, Pair
-from pricebench.gate.records import Arm, Block
+from pricebench.gate.records import Arm, Pair
 from pricebench.gate.report import Control, Finding
 from pricebench.gate.settings import Settings
+from pricebench.paired.records import Block
+from pricebench.paired.slices import NOTHING, Experiment
+from pricebench.paired.statistics import LOOKS
 from pricebench.units import Second
-
-NOTHING = Experiment(planted={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ class Trial:
             if found_control.is_seen:
                 self._control = found_control
 
-    def _planted(self) -> dict[Arm, float]:
+    def _planted(self) -> dict[str, float]:
         """The slowdown of the control."""
         if not self._prepared.pairs:
             return {}

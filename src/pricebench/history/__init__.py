@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pricebench.history.changepoints import Step, find_steps
     from pricebench.history.changes import Change
     from pricebench.history.comparison import USUAL_DEVIATIONS, Compared, Comparison, Status, compare, short_names
-    from pricebench.history.history import History, SeriesKey, Unreadable, open_history
+    from pricebench.history.history import History, Unreadable, open_history
+    from pricebench.history.series import SeriesKey
 
 __all__ = [
     "USUAL_DEVIATIONS",
@@ -49,7 +50,8 @@ _HOMES = {
     "changepoints": ("Step", "find_steps"),
     "changes": ("Change",),
     "comparison": ("USUAL_DEVIATIONS", "Compared", "Comparison", "Status", "compare", "short_names"),
-    "history": ("History", "SeriesKey", "Unreadable", "open_history"),
+    "history": ("History", "Unreadable", "open_history"),
+    "series": ("SeriesKey",),
 }
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pricebench.files import atomic_write
 from pricebench.history.columns import SCHEMA
 
-_VERSION = "v1"  # of the rows: whoever changes what they hold raises it
+_VERSION = "v3"  # of the rows: whoever changes what they hold raises it
 _SUFFIX = ".arrow"
 _MOST_SEGMENTS = 16
 

@@ -1,6 +1,6 @@
 """Steps in a series of run medians: where a benchmark became slower or faster and stayed so. Advisory.
 
-The method and its error rates are in `docs/how-we-judge.md`; `python -m benchmarks.changepoint_rates` measures them.
+The method and its error rates are in `docs/how-we-judge.md`; `python -m evidence.changepoint_rates` measures them.
 Symbols: x is a logarithm of seconds, n a number of points, z a test statistic on the scale of a standard normal.
 """
 
@@ -31,7 +31,7 @@ _NEIGHBOURS = 2  # on either side, for the local median: a run of three keeps it
 _RESIDUAL_TO_SD = 1.384 * 1.4826
 
 # Quantiles of the largest z over all positions in n stationary Gaussian points, after clamping: 99.65 % for a split in
-# two, 99.95 % for a bump in the middle. From `python -m benchmarks.changepoint_rates --critical --series 60000`.
+# two, 99.95 % for a bump in the middle. From `python -m evidence.changepoint_rates --critical --series 60000`.
 CRITICAL = {
     6: (3.163, 0.0),
     7: (3.404, 0.0),

@@ -1,19 +1,18 @@
-"""The steps of every series of a history, with the runs and commits between which they happened. Advisory."""
+"""The steps of a series, with the runs and commits between which they happened. Advisory."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pricebench.history.changepoints import MIN_POINTS, find_steps
+from pricebench.history.changepoints import find_steps
+from pricebench.history.series import SeriesKey
 from pricebench.units import Second
-
-if TYPE_CHECKING:
-    from pricebench.history.history import History, SeriesKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +22,7 @@ class Change:
     Attributes:
         fingerprint: Of the series.
         benchmark: Full name.
+        workload: Of the series.
         run: Id of the first run after the step.
         previous_run: Id of the last run before it.
         stored_at: When `run` was stored.
@@ -38,6 +38,7 @@ class Change:
 
     fingerprint: str | None
     benchmark: str
+    workload: str | None
     run: str
     previous_run: str
     stored_at: datetime
@@ -56,48 +57,35 @@ class Change:
         return self.after / self.before
 
 
-def changes_of(history: History, key: SeriesKey, branch: str | None = None) -> tuple[Change, ...]:
-    """The steps of one series, oldest first; runs without a readable time have no place in it.
+def changes_of(
+    key: SeriesKey, runs: Sequence[Mapping[str, Any]], medians: npt.NDArray[np.float64]
+) -> tuple[Change, ...]:
+    """The steps of one series, oldest first.
 
     Args:
-        history: Where the series is.
         key: Which one.
-        branch: Only runs of this branch; None takes all.
+        runs: Of each point, oldest first: `run`, `stored_at` (which has to be known), `commit` and `data`.
+        medians: Of each point.
     """
-    rows = points_of(history, key, branch)
-    if len(rows) < 2 * MIN_POINTS:
-        return ()
-    measured = history.measurements
-    of_run = measured.run_index[rows]
-
-    def told(name: str, point: int) -> Any:
-        return history.run_rows[of_run[point]][name]
-
     return tuple(
         Change(
             fingerprint=key.fingerprint,
             benchmark=key.benchmark,
-            run=told("run", step.index),
-            previous_run=told("run", step.index - 1),
-            stored_at=told("stored_at", step.index),
-            commit=told("commit", step.index),
-            previous_commit=told("commit", step.index - 1),
+            workload=key.workload,
+            run=runs[step.index]["run"],
+            previous_run=runs[step.index - 1]["run"],
+            stored_at=runs[step.index]["stored_at"],
+            commit=runs[step.index]["commit"],
+            previous_commit=runs[step.index - 1]["commit"],
             before=step.before,
             after=step.after,
             num_before=step.num_before,
             num_after=step.num_after,
             score=step.score,
-            note=_note(told("data", step.index - 1), told("data", step.index)),
+            note=_note(runs[step.index - 1]["data"], runs[step.index]["data"]),
         )
-        for step in find_steps(measured.median[rows])
+        for step in find_steps(medians)
     )
-
-
-def points_of(history: History, key: SeriesKey, branch: str | None = None) -> npt.NDArray[np.int64]:
-    """The rows of a series whose runs have a time, of one branch or of all."""
-    rows = history.series_rows[key]
-    usable = history.usable_runs(branch)
-    return rows[usable[history.measurements.run_index[rows]]]
 
 
 def _note(data_before: str, data_after: str) -> str:

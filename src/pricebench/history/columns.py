@@ -14,11 +14,12 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from pricebench.fields import as_object, each_in
 from pricebench.history.reader import parse_json
-from pricebench.history.records import HistoryError, Run, benchmark_fields, refusing_foreign
+from pricebench.history.records import HistoryError, Run, benchmark_fields, refusing_foreign, stated_workload
 
 # What names a benchmark of a run, in the order of a case in the JSON of `cases`.
-CASE = ("benchmark", "function", "params", "group", "mode", "shape", "device", "timer", "rows")
+CASE = ("benchmark", "function", "params", "group", "mode", "shape", "device", "timer", "rows", "workload")
 NUMBERS = {
     "rounds": pa.int64(),
     "iterations": pa.int64(),
@@ -92,9 +93,9 @@ def _run_of(content: bytes | str) -> tuple[Run, list[dict[str, Any]]]:
         raise HistoryError(content)
     parsed = parse_json(content)
     with refusing_foreign():
+        whole = as_object(parsed)
         # The run without its benchmarks, which are not needed as records.
-        run = Run.from_json({**parsed, "benchmarks": ()})
-        return run, [benchmark_fields(entry) for entry in parsed["benchmarks"]]
+        return Run.from_json({**whole, "benchmarks": ()}), each_in(whole, "benchmarks", benchmark_fields)
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -126,6 +127,7 @@ def _case(benchmark: dict[str, Any]) -> tuple[Any, ...]:
         _text(extra.get("device")),
         benchmark["timer"],
         rows if isinstance(rows, int) and 0 <= rows < 2**63 else None,
+        stated_workload(extra),
     )
 
 

@@ -30,7 +30,7 @@ class Status(StrEnum):
     NEW = "new"
     MISSING = "missing"
     RENAMED = "renamed"  # probably: same parameters and a similar name, or the same id in another file
-    INCOMPARABLE = "incomparable"  # measured with two clocks
+    INCOMPARABLE = "incomparable"  # measured with two clocks, or of two workloads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Compared:
         """Whether the ratio is at least 3 % and beyond 3.29 usual deviations; None if that is unknown."""
         if self.ratio is None or self.usual is None:
             return None
-        return abs(math.log(self.ratio)) >= max(math.log(MIN_RATIO), USUAL_DEVIATIONS * self.usual)
+        return is_beyond(self.ratio, self.usual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,15 @@ def usual_change(medians: Sequence[float] | npt.NDArray[np.float64]) -> float | 
     return 1.4826 * float(np.median(np.abs(np.diff(np.log(values)))))
 
 
+def is_beyond(ratio: float, deviation: float) -> bool:
+    """Whether a ratio is at least 3 % from 1, and further than 3.29 standard deviations of its logarithm.
+
+    >>> is_beyond(1.1, 0.02), is_beyond(1.1, 0.05), is_beyond(1.01, 0.0)
+    (True, False, False)
+    """
+    return abs(math.log(ratio)) >= max(math.log(MIN_RATIO), USUAL_DEVIATIONS * deviation)
+
+
 def short_names(names: Sequence[str]) -> dict[str, str]:
     """Full names to what comes after the file, where that still tells all of them apart; else to themselves.
 
@@ -169,6 +178,9 @@ def _row(before: Benchmark | None, after: Benchmark | None, usual: float | None)
         status = Status.MISSING
     elif before.timer != after.timer and before.timer and after.timer:
         status, note = Status.INCOMPARABLE, f"timer {before.timer}, now {after.timer}"
+    elif before.workload != after.workload:
+        was, now = (each.workload or "not stated" for each in (before, after))
+        status, note = Status.INCOMPARABLE, f"workload {was}, now {now}"
     elif before.fullname != after.fullname:
         status, note = Status.RENAMED, f"probably renamed from {before.fullname}"
     return Compared(benchmark=measured.fullname, status=status, before=before, after=after, usual=usual, note=note)

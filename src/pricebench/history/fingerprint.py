@@ -63,7 +63,8 @@ def stated_machine(machine_info: Mapping[str, Any]) -> StatedMachine:
 
     Left out are the host's name and kernel, which change with every hosted CI job, and measured clocks.
     """
-    cpu = machine_info.get("cpu") or {}
+    cpu = machine_info.get("cpu")
+    cpu = cpu if isinstance(cpu, dict) else {}  # a project's own hook may have put something else there
     facts = {
         "cpu": cpu.get("brand_raw") or cpu.get("brand"),  # py-cpuinfo renamed it in version 6
         "architecture": machine_info.get("machine"),
@@ -75,7 +76,7 @@ def stated_machine(machine_info: Mapping[str, Any]) -> StatedMachine:
     stated: dict[str, str | int] = {
         name: value if isinstance(value, int) else str(value)
         for name, value in facts.items()
-        if value and value != "unknown"
+        if isinstance(value, str | int) and value and value != "unknown"
     }
     if not stated:
         return StatedMachine(key=None, facts={})

@@ -6,6 +6,7 @@ Tables are Arrow's, so that opening imports no pandas; `runs`, `benchmarks` and 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,13 +19,15 @@ import pyarrow.compute as pc
 
 from pricebench.errors import unknown_name
 from pricebench.history.cache import IndexCache
+from pricebench.history.changepoints import MIN_POINTS
 from pricebench.history.changes import Change, changes_of
 from pricebench.history.comparison import Comparison, compare, usual_change
-from pricebench.history.index import Index, build_index, rows_at
+from pricebench.history.index import Index, build_index, rows_at, to_numpy
 from pricebench.history.measurements import Measurements
 from pricebench.history.places import SUFFIXES, Place, place_at
 from pricebench.history.reader import parse_run, unpacked
 from pricebench.history.records import HistoryError, Run
+from pricebench.history.series import SeriesKey, rows_by_series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,18 +49,6 @@ class Unreadable(NamedTuple):
 
     path: str
     reason: str
-
-
-class SeriesKey(NamedTuple):
-    """Names a series: numbers of two fingerprints are never joined.
-
-    Attributes:
-        fingerprint: As in the table of runs; None where a file states nothing about its machine.
-        benchmark: Full name.
-    """
-
-    fingerprint: str | None
-    benchmark: str
 
 
 def open_history(where: str | Path, *, cache_home: Path | None = None, use_cache: bool = True) -> History:
@@ -123,30 +114,15 @@ class History:
         """`measurements` as one table, base units.
 
         `run_index` (row of `run_table`), `benchmark` (full name), `function`, `params`, `group`, `mode`, `shape`,
-        `device`, `timer`, `rows`, `rounds`, `iterations`, `median`, `iqr`, `min`, `max`, `mean`, `stddev`, `q1`, `q3`.
+        `device`, `timer`, `workload`, `rows`, `rounds`, `iterations`, `median`, `iqr`, `min`, `max`, `mean`,
+        `stddev`, `q1`, `q3`.
         """
         return self.measurements.table()
 
     @cached_property
     def series_rows(self) -> dict[SeriesKey, npt.NDArray[np.int64]]:
         """Rows of `measurements` by series, oldest run first."""
-        measured = self.measurements
-        of_run = self.run_table["fingerprint"].to_pylist()
-        fingerprints: list[str | None] = list(dict.fromkeys(of_run))
-        benchmarks: list[str] = list(dict.fromkeys(case["benchmark"] for case in measured.cases))
-        machine, name = _positions(fingerprints), _positions(benchmarks)
-        machine_of_run = np.array([machine[each] for each in of_run], dtype=np.int64)
-        name_of_case = np.array([name[case["benchmark"]] for case in measured.cases], dtype=np.int64)
-        key = name_of_case[measured.case] * len(fingerprints) + machine_of_run[measured.run_index]
-        order = np.argsort(key, kind="stable")
-        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-        return {
-            SeriesKey(
-                fingerprints[key[rows[0]] % len(fingerprints)], benchmarks[key[rows[0]] // len(fingerprints)]
-            ): rows
-            for rows in np.split(order, starts[1:])
-            if len(rows)
-        }
+        return rows_by_series(self.measurements, self.run_table["fingerprint"].to_pylist())
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -156,25 +132,48 @@ class History:
 
     @cached_property
     def benchmarks(self) -> pd.DataFrame:
-        """A row per series: `fingerprint`, `benchmark`, and what its latest run says: `function`, `params`, `group`,
-        `mode`, `shape`, `rows`, `median`; `num_runs` is its length.
+        """A row per series: `fingerprint`, `benchmark`, `workload`, and what its latest run says: `function`, `params`,
+        `group`, `mode`, `shape`, `rows`, `median`; `num_runs` is its length.
         """  # noqa: D205 - one sentence
         series = self.series_rows
         last = self.measurement_table.select(["function", "params", "group", "mode", "shape", "rows", "median"])
         last = rows_at(last, np.array([rows[-1] for rows in series.values()], dtype=np.int64))
         frame: pd.DataFrame = last.to_pandas()
+        frame.insert(0, "workload", [key.workload for key in series])
         frame.insert(0, "benchmark", [key.benchmark for key in series])
         frame.insert(0, "fingerprint", [key.fingerprint for key in series])
         frame["num_runs"] = [len(rows) for rows in series.values()]
         return frame
 
-    def series(self, benchmark: str, fingerprint: str | None) -> pd.DataFrame:
+    @cached_property
+    def runs_by_workload(self) -> dict[str | None, npt.NDArray[np.int64]]:
+        """Rows of `run_table` that measured a workload; the workload that was measured last comes first.
+
+        Of those that the same run measured, the one of most benchmarks in it is first; None is "not stated".
+        """
+        measured = self.measurements
+        workloads = list(dict.fromkeys(case["workload"] for case in measured.cases))
+        of_case = np.array([workloads.index(case["workload"]) for case in measured.cases], dtype=np.int64)
+        of_row = of_case[measured.case]
+        runs: dict[str | None, npt.NDArray[np.int64]] = {}
+        last = {}
+        for position, workload in enumerate(workloads):
+            rows, nums = np.unique(measured.run_index[of_row == position], return_counts=True)
+            runs[workload], last[workload] = rows, (int(rows[-1]), int(nums[-1]))
+        return {workload: runs[workload] for workload in sorted(runs, key=last.__getitem__, reverse=True)}
+
+    def series(self, benchmark: str, fingerprint: str | None, workload: str | None = None) -> pd.DataFrame:
         """One series, oldest run first: `run`, `stored_at`, `commit`, `branch`, `fingerprint`, and what was measured.
+
+        Args:
+            benchmark: Full name.
+            fingerprint: None where files state nothing about their machine.
+            workload: None where files do not state it.
 
         Raises:
             HistoryError: There is no such series.
         """
-        rows = self.series_rows.get(SeriesKey(fingerprint, benchmark))
+        rows = self.series_rows.get(SeriesKey(fingerprint, benchmark, workload))
         if rows is None:
             raise HistoryError(
                 f"{self.name}: "
@@ -186,6 +185,13 @@ class History:
             points = points.add_column(position, name, told[name])
         frame: pd.DataFrame = points.to_pandas()
         return frame
+
+    def numbers_at(self, rows: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+        """Some columns of some rows of `measurements`, NaN where unknown; without the cost of a frame."""
+        picked = rows_at(self.measurements.numbers.select(list(names)), rows)
+        return {
+            name: to_numpy(pc.fill_null(picked[name].cast(pa.float64()), float("nan"))) for name in picked.column_names
+        }
 
     def resolve(self, text: str) -> str:
         """The id of the run that a person names: an id, the start of a file's name or of a commit, `last`, `last~1`.
@@ -221,15 +227,22 @@ class History:
         Args:
             branch: Only runs of this branch; None takes all.
         """
-        found = [change for key in self.series_rows for change in changes_of(self, key, branch)]
+        found = [change for key in self.series_rows for change in self._changes(key, branch)]
         return tuple(sorted(found, key=lambda change: (change.stored_at, change.benchmark), reverse=True))
 
-    def series_changes(self, benchmark: str, fingerprint: str | None, branch: str | None = None) -> tuple[Change, ...]:
+    def series_changes(self, key: SeriesKey, branch: str | None = None) -> tuple[Change, ...]:
         """The steps of one series, oldest first; empty for one that is not there."""
-        key = SeriesKey(fingerprint, benchmark)
-        return changes_of(self, key, branch) if key in self.series_rows else ()
+        return self._changes(key, branch) if key in self.series_rows else ()
 
-    def usable_runs(self, branch: str | None = None) -> npt.NDArray[np.bool_]:
+    def _changes(self, key: SeriesKey, branch: str | None) -> tuple[Change, ...]:
+        rows = self.series_rows[key]
+        rows = rows[self._usable_runs(branch)[self.measurements.run_index[rows]]]
+        if len(rows) < 2 * MIN_POINTS:  # so that no record of a run is made in vain
+            return ()
+        runs = [self.run_rows[run] for run in self.measurements.run_index[rows]]
+        return changes_of(key, runs, self.measurements.median[rows])
+
+    def _usable_runs(self, branch: str | None) -> npt.NDArray[np.bool_]:
         """Which rows of `run_table` have a readable time, and are of a branch if one is given."""
         if branch not in self._usable:
             self._usable[branch] = np.array(
@@ -244,10 +257,12 @@ class History:
             HistoryError: No such run, or two fingerprints.
         """
         first, second = self.run(before), self.run(after)
+        workloads = {benchmark.fullname: benchmark.workload for benchmark in second.benchmarks}
         usual = {
             key.benchmark: change
             for key, rows in self.series_rows.items()
             if key.fingerprint == second.machine
+            and key.workload == workloads.get(key.benchmark)
             and (change := usual_change(self.measurements.median[rows])) is not None
         }
         return compare(first, second, usual)
@@ -289,7 +304,3 @@ class History:
 
 def _age_keys(stored_at: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.array([-(2**63) if at is None else at for at in stored_at.cast(pa.int64()).to_pylist()], dtype=np.int64)
-
-
-def _positions(values: list[Any]) -> dict[Any, int]:
-    return {value: position for position, value in enumerate(values)}

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pricebench.history.columns import CASE
 from pricebench.history.index import rows_at, to_numpy
 
-_TEXTS = ("function", "group", "mode", "shape", "device", "timer")
+_TEXTS = ("function", "group", "mode", "shape", "device", "timer", "workload")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
+from pricebench.files import read_file
 from pricebench.history.records import HistoryError
 
 SUFFIXES = (".json", ".json.gz")
@@ -123,7 +124,7 @@ class LocalFolder:
 
     def _content(self, path: str) -> bytes | str:
         try:
-            return (self.root / path).read_bytes()
+            return read_file(self.root / path)
         except OSError as error:
             return f"expected a readable file, found: {error.strerror}"
 

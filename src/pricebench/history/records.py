@@ -5,17 +5,35 @@ What a version did not write is None or empty: unknown is said, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime as Moment  # noqa: N812 - a run has a field of that name
-from typing import Any
+from typing import Any, TypeVar
 
 from pricebench.errors import PricebenchError
+from pricebench.fields import (
+    WrongFieldError,
+    as_object,
+    built_in,
+    count_in,
+    each_in,
+    optional_count,
+    optional_flag,
+    optional_object,
+    optional_seconds,
+    optional_text,
+    scalars_in,
+    seconds_in,
+    text_in,
+    texts_in,
+    times_in,
+)
 from pricebench.history.fingerprint import stated_machine
 from pricebench.units import Second
 
+T = TypeVar("T")
 UNVERSIONED = "unversioned"  # pytest-benchmark's own word for a run outside version control
 
 
@@ -65,34 +83,61 @@ class Benchmark:
     timer: str | None = None
     samples: tuple[Second, ...] = ()
 
+    @property
+    def workload(self) -> str | None:
+        """What was measured, or None if not stated; a benchmark's name does not say it."""
+        return stated_workload(self.extra_info)
+
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Benchmark:
-        """Build from an entry of `benchmarks`; the statistics may be nested under `stats` or lie flat beside it."""
-        return cls(**benchmark_fields(entry), samples=tuple(map(float, entry.get("stats", entry).get("data") or ())))
+    def from_json(cls, entry: Any) -> Benchmark:
+        """Build from an entry of `benchmarks`; the statistics may be nested under `stats` or lie flat beside it.
+
+        Raises:
+            WrongFieldError: The entry is not pytest-benchmark's.
+        """
+        return cls(**benchmark_fields(entry), samples=_of_stats(entry, lambda stats: times_in(stats, "data")))
 
 
-def benchmark_fields(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `Benchmark` but its samples, at half the cost of building one: an index needs no more."""
-    stats = entry.get("stats", entry)
-    seconds = stats.get
-    name, _, rest = str(entry["name"]).partition("[")
-    return {
-        "fullname": str(entry["fullname"]),
+def stated_workload(extra_info: Mapping[str, Any]) -> str | None:
+    """The workload that a case noted beside its samples, or None."""
+    found = extra_info.get("workload")
+    return found if isinstance(found, str) else None
+
+
+def benchmark_fields(entry: Any) -> dict[str, Any]:
+    """The arguments of `Benchmark` but its samples, at half the cost of building one: an index needs no more.
+
+    Raises:
+        WrongFieldError: The entry is not pytest-benchmark's.
+    """
+    name, _, rest = text_in(as_object(entry), "name").partition("[")
+    fullname = text_in(entry, "fullname")
+    return _of_stats(entry, _statistics) | {
+        "fullname": fullname,
         "function": name,
         "params": tuple(rest.removesuffix("]").split("-")) if rest else (),
-        "median": float(stats["median"]),
-        "iqr": float(stats["iqr"]),
-        "rounds": _count(stats["rounds"]),
-        "extra_info": dict(entry.get("extra_info") or {}),
-        "group": _text(entry.get("group")),
-        "minimum": _seconds(seconds("min")),
-        "maximum": _seconds(seconds("max")),
-        "mean": _seconds(seconds("mean")),
-        "stddev": _seconds(seconds("stddev")),
-        "q1": _seconds(seconds("q1")),
-        "q3": _seconds(seconds("q3")),
-        "iterations": _count(stats.get("iterations")),
-        "timer": _text((entry.get("options") or {}).get("timer")),
+        "extra_info": optional_object(entry, "extra_info"),
+        "group": optional_text(entry, "group"),
+        "timer": optional_text(optional_object(entry, "options"), "timer"),
+    }
+
+
+def _of_stats(entry: dict[str, Any], build: Callable[[dict[str, Any]], T]) -> T:
+    return built_in(entry, "stats", build) if "stats" in entry else build(entry)
+
+
+def _statistics(stats: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "median": seconds_in(stats, "median"),
+        "iqr": seconds_in(stats, "iqr"),
+        "rounds": count_in(stats, "rounds"),
+        "minimum": optional_seconds(stats, "min"),
+        "maximum": optional_seconds(stats, "max"),
+        "mean": optional_seconds(stats, "mean"),
+        "stddev": optional_seconds(stats, "stddev"),
+        "q1": optional_seconds(stats, "q1"),
+        "q3": optional_seconds(stats, "q3"),
+        "iterations": optional_count(stats, "iterations"),
     }
 
 
@@ -132,66 +177,60 @@ class Run:
     version: str | None
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Run:
+    def from_json(cls, content: Any) -> Run:
         """Build from a whole file's content.
 
         Raises:
             HistoryError: The content is not pytest-benchmark's.
         """
         with refusing_foreign():
-            own = content.get("pricebench") or {}
-            machine_info, commit = content["machine_info"] or {}, content["commit_info"] or {}
-            fingerprint = _text(machine_info.get("fingerprint"))
-            dirty = commit.get("dirty")
-            partial = stated_machine(machine_info)
+            machine = built_in(as_object(content), "machine_info", _machine)
+            stated_time = text_in(content, "datetime")
             return cls(
-                fingerprint=fingerprint,
-                facts=dict(machine_info.get("facts") or partial.facts),
-                commit=str(commit.get("id") or UNVERSIONED),
-                datetime=str(content["datetime"]),
-                data=str(own.get("data") or "unknown"),
-                warnings=tuple(map(str, own.get("warnings") or ())),
-                benchmarks=tuple(map(Benchmark.from_json, content["benchmarks"])),
-                machine=fingerprint or partial.key,
-                stored_at=_in_utc(str(content["datetime"])),
-                branch=_text(commit.get("branch")),
-                commit_time=_text(commit.get("time")),
-                is_dirty=None if dirty is None else bool(dirty),
-                version=_text(content.get("version")),
+                **machine,
+                **built_in(content, "commit_info", _commit, is_needed=False),
+                **built_in(content, "pricebench", _own, is_needed=False),
+                datetime=stated_time,
+                stored_at=_in_utc(stated_time),
+                version=optional_text(content, "version"),
+                benchmarks=tuple(each_in(content, "benchmarks", Benchmark.from_json)),
             )
+
+
+def _machine(machine_info: dict[str, Any]) -> dict[str, Any]:
+    fingerprint, partial = optional_text(machine_info, "fingerprint"), stated_machine(machine_info)
+    return {
+        "fingerprint": fingerprint,
+        "machine": fingerprint or partial.key,
+        "facts": scalars_in(machine_info, "facts") or partial.facts,
+    }
+
+
+def _commit(commit_info: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "commit": optional_text(commit_info, "id") or UNVERSIONED,
+        "branch": optional_text(commit_info, "branch"),
+        "commit_time": optional_text(commit_info, "time"),
+        "is_dirty": optional_flag(commit_info, "dirty"),
+    }
+
+
+def _own(pricebench: dict[str, Any]) -> dict[str, Any]:
+    return {"data": optional_text(pricebench, "data") or "unknown", "warnings": texts_in(pricebench, "warnings")}
 
 
 @contextmanager
 def refusing_foreign() -> Iterator[None]:
-    """Turn what happens to content of another shape into one sentence."""
+    """Turn a field that is not pytest-benchmark's into the sentence that refuses its file."""
     try:
         yield
-    except KeyError as error:
-        raise HistoryError(f"expected the JSON of pytest-benchmark, found content without {error}.") from error
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise HistoryError(f"expected the JSON of pytest-benchmark, found other content ({error}).") from error
-
-
-def _seconds(value: Any) -> Second | None:
-    return None if value is None else float(value)
-
-
-def _count(value: Any) -> int | None:
-    if value is None:
-        return None
-    number = int(value)
-    if not 0 <= number < 2**63:
-        raise ValueError(f"a count of {number}")
-    return number
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    except WrongFieldError as error:
+        raise HistoryError(f"expected the JSON of pytest-benchmark; {error}. Delete the file or restore it.") from error
 
 
 def _in_utc(text: str) -> Moment | None:
     try:
         moment = Moment.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: the zone leads out of the years that there are
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,6 +14,8 @@ from torch import nn
 from pricebench.inputs import Example, Inputs
 
 Forward: TypeAlias = Callable[..., Any]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,9 @@ def always_available() -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of an error's message, for a sentence of ours; torch's own go on for pages."""
-    lines = (line.strip().rstrip(".:") for line in str(error).splitlines())
+    """The first line of an error's message, for a sentence of ours; torch's own go on for pages.
+
+    Without addresses: they differ from run to run, and two reports of one reason would differ too.
+    """
+    lines = (_ADDRESS.sub("", line).strip().rstrip(".:") for line in str(error).splitlines())
     return next(filter(None, lines), type(error).__name__)

@@ -9,16 +9,21 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import sysconfig
+from functools import cache
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from pricebench.errors import printable
 from pricebench.inputs import Inputs
 from pricebench.modes import inductor_code
 from pricebench.modes.base import ExecutionMode, Forward
+
+_PATIENCE = 30.0  # seconds; a machine that is busy with much else needs some
 
 
 def forget() -> None:
@@ -31,13 +36,39 @@ def _missing() -> str | None:
     default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     compiler = os.environ.get("CXX", default)
     # "ccache g++" is two words; a backslash is part of a path on Windows.
-    program = next(iter(shlex.split(compiler, posix=sys.platform != "win32")), "")
-    if shutil.which(program) is None:
+    words = tuple(shlex.split(compiler, posix=sys.platform != "win32"))
+    if shutil.which(next(iter(words), "")) is None:
         return f"no C++ compiler: '{compiler}' is not on the PATH. Install one (Debian: g++) or set CXX"
+    failure = _failure(words)
+    if failure:
+        return f"the C++ compiler '{compiler}' does not work: {failure}. Install another (Debian: g++) or set CXX"
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if not header.is_file():
         return "Python's C headers are not installed. Install them (Debian: python3-dev)"
     return None
+
+
+@cache
+def _failure(compiler: tuple[str, ...]) -> str | None:
+    """Why the compiler cannot compile an empty file, tried once per process: 20 ms now spare a failed first call."""
+    if sys.platform == "win32":  # its compiler takes no source from a pipe
+        return None
+    try:
+        tried = subprocess.run(
+            [*compiler, "-x", "c++", "-fsyntax-only", "-"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except OSError as error:
+        return error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return f"it compiled nothing in {_PATIENCE:g} s"
+    said = printable(next((line for line in tried.stderr.splitlines() if line.strip()), "").strip())
+    return f"exit status {tried.returncode} on an empty file{said and f' ({said})'}" if tried.returncode else None
 
 
 def _build(module: nn.Module, inputs: Inputs) -> Forward:  # noqa: ARG001 - compiled at the first call

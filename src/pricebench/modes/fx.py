@@ -3,20 +3,54 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import torch.fx
-from torch import nn
+from torch import Tensor, nn
 
 from pricebench.errors import ModeError
-from pricebench.inputs import Inputs
+from pricebench.inputs import Inputs, leaves
 from pricebench.modes.base import ExecutionMode, Forward, always_available, reason_of
 
 
+class _Tracer(torch.fx.Tracer):
+    """Traces one way of calling: what a call leaves out, and what it gives as a constant, is known and no value.
+
+    `concrete_args` of torch.fx would do for simple signatures. It fails on `**kwargs` and warns of constants that are
+    no numbers.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self._inputs = inputs
+
+    def create_args_for_root(
+        self,
+        root_fn: Callable[..., Any],
+        is_module: bool,  # noqa: ARG002, FBT001 - the signature is torch's
+        concrete_args: object = None,  # noqa: ARG002
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        bound = inspect.signature(root_fn).bind(self.root, *self._inputs.args, **self._inputs.kwargs)
+        names = [name for name in bound.arguments if name not in bound.kwargs]
+        # `*args` is one name for several values; the first name is `self`.
+        named = [names[number] if number < len(names) else f"{names[-1]}_{number}" for number in range(len(bound.args))]
+        values = [self._value(name, value) for name, value in zip(named[1:], bound.args[1:], strict=True)]
+        keyword = {name: self._value(name, value) for name, value in bound.kwargs.items()}
+        return lambda root, *_: root_fn(root, *values, **keyword), [self.root, *values, *keyword.values()]
+
+    def _value(self, name: str, given: object) -> Any:
+        # A parameter of the traced function even where its value is known: the call still names it.
+        proxy = self.create_proxy("placeholder", name, (), {})
+        is_traced = any(isinstance(leaf, Tensor) for _, leaf in leaves(given))
+        return proxy if is_traced else given
+
+
 def _trace(module: nn.Module, inputs: Inputs) -> torch.fx.GraphModule:
+    tracer = _Tracer(inputs)
     try:
-        # What a call leaves out is known: traced as a value, a branch on it would depend on that value.
-        left_out = _defaults(module, inputs)
-        return torch.fx.symbolic_trace(module, concrete_args=left_out or None)
+        graph = tracer.trace(module)
+        return torch.fx.GraphModule(module, graph, type(module).__name__)
     # The module's own code runs on symbolic values, and may raise anything where it needs a number: in a condition, as
     # an index, in a call of NumPy.
     except Exception as error:
@@ -24,17 +58,6 @@ def _trace(module: nn.Module, inputs: Inputs) -> torch.fx.GraphModule:
             f"fx cannot trace {type(module).__name__}: {reason_of(error)}. Its control flow may not depend on values; "
             "use another mode."
         ) from error
-
-
-def _defaults(module: nn.Module, inputs: Inputs) -> dict[str, object]:
-    """The parameters of `forward` that these inputs leave at their defaults."""
-    signature = inspect.signature(module.forward)
-    given = signature.bind(*inputs.args, **inputs.kwargs).arguments
-    return {
-        name: parameter.default
-        for name, parameter in signature.parameters.items()
-        if name not in given and parameter.default is not parameter.empty
-    }
 
 
 def _build(module: nn.Module, inputs: Inputs) -> Forward:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,10 @@ import torch
 from torch import nn
 
 from pricebench.inputs import Example, Inputs
+
+# Dynamo's words about a function that it skips: the function, and where in it the cause is.
+_SKIPPED_FRAME = re.compile(r"frame skipped: (?P<function>\S+) \((?P<file>.+) line (?P<line>\d+)\)")
+_CAUSE = re.compile(r'# File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 class GraphBreak(NamedTuple):
@@ -34,28 +39,41 @@ def graph_breaks(module: nn.Module, example: Example) -> list[GraphBreak]:
     """Capture a snapshot of `module` for inference, and tell the breaks. Compiles nothing; drops what was compiled.
 
     Raises:
-        RuntimeError: TorchDynamo cannot take this module at all, or the module itself raises.
+        RuntimeError: TorchDynamo cannot take this module at all.
+        Exception: What the module itself raises on these inputs.
     """
+    # Seconds, which no mode but `compile` should pay.
+    from torch._dynamo.utils import counters, graph_break_reasons  # noqa: PLC0415
+
     snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
+    torch.compiler.reset()
+    counters.clear()
+    graph_break_reasons.clear()
     try:
-        return breaks_of(explain(snapshot, Inputs.of(example)))
+        # torch.compile guards on the gradient mode: this is the one of ExecutionMode.prepare_inference.
+        with torch.inference_mode():
+            Inputs.of(example).clone().call(torch.compile(snapshot, backend="eager"))
+        # A function that was given up as a whole, such as one with a break in a loop, is told by the counters alone.
+        skipped = [break_ for text in counters["unimplemented"] if (break_ := _skipped(text))]
+        return list(dict.fromkeys([*(_between_graphs(reason) for reason in graph_break_reasons), *skipped]))
     finally:
         torch.compiler.reset()
 
 
-def explain(module: nn.Module, inputs: Inputs) -> Any:
-    """What TorchDynamo says of a call."""
-    # torch.compile guards on the gradient mode: this is the one of ExecutionMode.prepare_inference.
-    with torch.inference_mode():
-        return inputs.call(torch._dynamo.explain(module))  # noqa: SLF001 - PyTorch documents it by this name
+def _between_graphs(reason: Any) -> GraphBreak:
+    frame = reason.user_stack[-1] if reason.user_stack else None
+    place = (Path(frame.filename).name, frame.lineno or 0) if frame else ("", 0)
+    return GraphBreak(_first_line(reason.reason), *place)
 
 
-def breaks_of(explained: Any) -> list[GraphBreak]:
-    """The breaks in an explanation."""
-    found = []
-    for reason in explained.break_reasons:
-        frame = reason.user_stack[-1] if reason.user_stack else None
-        first_line = str(reason.reason).strip().splitlines()[0]
-        place = (Path(frame.filename).name, frame.lineno) if frame else ("", 0)
-        found.append(GraphBreak(first_line, *place))
-    return found
+def _skipped(text: str) -> GraphBreak | None:
+    frame = _SKIPPED_FRAME.search(text)
+    if frame is None:
+        return None
+    cause = _CAUSE.search(text)
+    file, line = (cause or frame)["file"], int((cause or frame)["line"])
+    return GraphBreak(f"{_first_line(text)}; all of {frame['function']} runs without a graph", Path(file).name, line)
+
+
+def _first_line(text: object) -> str:
+    return next(iter(str(text).strip().splitlines()), "no reason given")

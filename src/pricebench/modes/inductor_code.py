@@ -14,7 +14,7 @@ from torch import nn
 from pricebench.errors import ModeError
 from pricebench.inputs import Inputs
 from pricebench.modes.base import reason_of
-from pricebench.modes.graph_breaks import breaks_of, explain
+from pricebench.modes.graph_breaks import GraphBreak, graph_breaks
 
 # What people call the operators that layers become. Others keep the name that ATen gives them.
 _LAYERS = {
@@ -52,8 +52,9 @@ def code(module: nn.Module, inputs: Inputs) -> str:
     """
     snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
     try:
-        explained = explain(snapshot, inputs)
+        breaks = graph_breaks(snapshot, inputs)
         with torch.inference_mode():
+            explained = inputs.call(torch._dynamo.explain(snapshot))  # noqa: SLF001 - documented by this name
             compiled = torch.compile(snapshot)
             sources = _sources(lambda: inputs.call(compiled))
     except RuntimeError as error:  # Dynamo's and Inductor's own are subclasses
@@ -64,7 +65,7 @@ def code(module: nn.Module, inputs: Inputs) -> str:
         ) from error
     finally:
         torch.compiler.reset()
-    comments = [*_breaks(explained), "", *_guards(explained)]
+    comments = [*_breaks(explained, breaks), "", *_guards(explained)]
     if sources is None:
         comments += ["", f"Generated code: torch {torch.__version__} has no way to show it that is known here."]
     for number, source in enumerate(sources or (), 1):
@@ -101,9 +102,8 @@ def _sources(run: Callable[[], object]) -> list[str] | None:
 # ---- graph breaks and guards ---------------------------------------------------------------------------------------
 
 
-def _breaks(explained: Any) -> list[str]:
-    found = [f"Graphs: {explained.graph_count}; graph breaks: {max(0, explained.graph_break_count)}."]
-    return [*found, *(f"  break: {each}" for each in breaks_of(explained))]
+def _breaks(explained: Any, breaks: list[GraphBreak]) -> list[str]:
+    return [f"Graphs: {explained.graph_count}; graph breaks: {len(breaks)}.", *(f"  break: {each}" for each in breaks)]
 
 
 def _guards(explained: Any) -> list[str]:

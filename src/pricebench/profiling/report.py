@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pricebench.errors import TraceError
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_json
 from pricebench.profiling.analysis import Analysis, Capture, Device, Gaps, Operator, StepTime
 from pricebench.profiling.device import GapKind
 from pricebench.profiling.host import Part
@@ -42,13 +42,13 @@ def read_analysis(path: Path) -> Analysis:
         TraceError: The file is missing, damaged, of another format or version.
     """
     try:
-        record = json.loads(path.read_bytes())
+        record = read_json(path)
         found = (record["format"], record["version"])
     except OSError as error:
         raise TraceError(
             f"{path}: expected an analysis, found {error.strerror or error}. Make one with: pricebench profile."
         ) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise TraceError(
             f"{path}: expected {_FORMAT} {_VERSION}, found something else. Make one with: pricebench profile."
         ) from error

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricebench.errors import TraceError
+from pricebench.files import open_file
 
 Nanosecond: TypeAlias = int
 
@@ -186,7 +187,7 @@ def read_trace(path: Path) -> Trace:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], str]]:
     """The uncompressed bytes, and where ijson finds the events in them."""
-    with path.open("rb") as raw:
+    with open_file(path) as raw:
         # By its first bytes, not by its name: browsers and mail programs rename.
         is_gzip = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)

@@ -120,7 +120,10 @@ def _as_array(features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float6
         missing = [name for name in FEATURES if name not in features.columns]
         if missing:
             raise ValueError(f"the frame lacks {', '.join(missing)}; expected the columns {', '.join(FEATURES)}.")
-        features = features[list(FEATURES)].to_numpy(dtype=np.float64, na_value=np.nan)
+        features = features[list(FEATURES)]
+        if len(features.select_dtypes(object).columns):  # which may hold pd.NA, and pandas leaves that where it is
+            features = features.where(features.notna(), np.nan)
+        features = features.to_numpy(dtype=np.float64, na_value=np.nan)
     # Writable too: torch warns about sharing memory that is not, such as a view into a frame.
     array = np.require(features, np.float64, ("C", "W"))
     if array.ndim != 2 or array.shape[1] != len(FEATURES):

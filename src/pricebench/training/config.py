@@ -61,6 +61,19 @@ class TrainingConfig:
             if not is_right:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected {expected}.")
 
+    @property
+    def fewest_rows(self) -> int:
+        """Rows of a data set that leave two to test on and two to validate on: one alone has no spread."""
+        rows = math.floor(max(1.0 / self.test_size, 1.0 / self.validation_size / (1.0 - self.test_size)))
+        # Both parts are rounded up, so that the least number is this one or one of the next few.
+        while self._smaller_part(rows) < 2:
+            rows += 1
+        return rows
+
+    def _smaller_part(self, rows: int) -> int:
+        num_test = math.ceil(self.test_size * rows)
+        return min(num_test, math.ceil(self.validation_size * (rows - num_test)))
+
     def prior_at(self, progress: float) -> float:
         """Strength of the prior when `progress` (0 to 1) of all steps is done."""
         return self.prior * min(1.0, (1.0 - progress) / 0.3) ** 2

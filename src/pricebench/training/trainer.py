@@ -112,6 +112,11 @@ class _Trainer:
         self._clock = clock
         self._dataset = dataset
         self._data_digest = dataset.digest()
+        if dataset.num_rows < config.fewest_rows:
+            raise DataError(
+                f"{dataset.name}: cannot be trained on: expected at least {config.fewest_rows} rows, so that two are "
+                f"left to validate on and two to test on, found {dataset.num_rows}. Give more rows."
+            )
         try:
             kept, self._test = train_test_split(dataset, test_size=config.test_size, seed=config.split_seed)
             self._train, validation = train_test_split(kept, test_size=config.validation_size, seed=config.seed)

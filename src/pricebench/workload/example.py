@@ -62,6 +62,13 @@ def from_example(
     if shapes is None:
         shapes, more = _default_shapes(sizes)
         notes += more
+    for shape, wanted in shapes.items():
+        unknown = set() if isinstance(wanted, int) else set(wanted) - set(sizes)
+        if unknown or (isinstance(wanted, int) and BATCH not in sizes):
+            raise WorkloadError(
+                f"{name}: shape {shape} sets {', '.join(sorted(unknown)) or BATCH}, which is no dimension of the "
+                f"example. Known: {', '.join(sizes) or 'none'}."
+            )
     return Workload(
         name=name,
         module=module,
@@ -118,6 +125,11 @@ def sizes_of(name: str, inputs: Inputs, dims: Dims) -> dict[str, int]:
         for axis, dimension in axes.items():
             if not -len(shape) <= axis < len(shape):
                 raise WorkloadError(f"{name}: dims name axis {axis} of input {place}, whose shape is {shape}.")
+            if not shape[axis]:
+                raise WorkloadError(
+                    f"{name}: {dimension} is 0 in input {place}, whose shape is {shape}: there is nothing to repeat. "
+                    "Give an example with at least one."
+                )
             if found.setdefault(dimension, shape[axis]) != shape[axis]:
                 raise WorkloadError(
                     f"{name}: {dimension} is {found[dimension]} in one input and {shape[axis]} in input {place}. "
@@ -127,12 +139,16 @@ def sizes_of(name: str, inputs: Inputs, dims: Dims) -> dict[str, int]:
 
 
 def _by_input(name: str, dims: GivenDims, inputs: Inputs) -> Dims:
+    if not isinstance(dims, Mapping):
+        raise WorkloadError(f"{name}: dims are a {type(dims).__name__}, expected a mapping such as {{'batch': 0}}.")
     known: dict[str, dict[int, str]] = {}
     for key, value in dims.items():
         if isinstance(value, int):
-            for place, tensor in inputs.tensors():
-                if tensor.ndim > value:
-                    known.setdefault(place, {})[value] = key
+            having = [place for place, tensor in inputs.tensors() if -tensor.ndim <= value < tensor.ndim]
+            if not having:
+                raise WorkloadError(f"{name}: dims say that {key} is axis {value}, which no input has.")
+            for place in having:
+                known.setdefault(place, {})[value] = key
         elif isinstance(value, Mapping):
             known.setdefault(key, {}).update({int(axis): str(dimension) for axis, dimension in value.items()})
         else:

@@ -86,9 +86,10 @@ def _function(name: str, source: str, function: str) -> Any:
         module = _from_file(Path(source)) if source.endswith(".py") else _from_path(source)
     except FileNotFoundError as error:
         raise WorkloadError(f"The workload {name} cannot be found: there is no file {source} here.") from error
-    # Importing runs somebody's code.
-    except Exception as error:
-        raise WorkloadError(f"The workload {name} cannot be imported: {type(error).__name__}: {error}.") from error
+    # Importing runs somebody's code, and a script may end itself.
+    except (Exception, SystemExit) as error:
+        words = next(iter(str(error).strip().splitlines()), "")
+        raise WorkloadError(f"The workload {name} cannot be imported: {type(error).__name__}: {words}.") from error
     found = getattr(module, function, None)
     if not callable(found):
         word = "no" if found is None else "no callable"
@@ -111,15 +112,26 @@ def _from_file(path: Path) -> ModuleType:
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     known = sys.modules.get(path.stem)
-    if known is not None and getattr(known, "__file__", None) == str(path):
+    if known is not None and getattr(known, "__file__", None) != str(path):
+        # A module of that name is there already, such as `random`: this file gets a name that nobody else has.
+        name = f"{path.stem} of {path.parent}"
+        known = sys.modules.get(name)
+    else:
+        name = path.stem
+    if known is not None:
         return known
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # TorchScript and torch.compile look a class's module up by its name.
-    sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        # Half a module must not be found by whoever asks next.
+        del sys.modules[name]
+        raise
     return module
 
 

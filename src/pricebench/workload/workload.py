@@ -74,6 +74,9 @@ class Workload:
                     f"{self.name}: shape {name} sets {', '.join(sizes)}, "
                     f"expected {', '.join(shapes[FULL])} as full does."
                 )
+            for dimension, size in sizes.items():
+                if size < 1:
+                    raise WorkloadError(f"{self.name}: shape {name} sets {dimension} to {size}, expected at least 1.")
         if (self.loss is None) != (self.make_targets is None):
             missing = "loss" if self.loss is None else "targets"
             raise WorkloadError(f"{self.name}: it has no {missing}. A training step needs both loss and targets.")

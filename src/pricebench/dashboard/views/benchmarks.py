@@ -2,57 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from pricebench.dashboard import charts
-from pricebench.dashboard.plain import plain
+from pricebench.dashboard.findings import RULE, Versus, finding_of, table_with_ranges, versus
+from pricebench.dashboard.plain import plain, plain_long
 from pricebench.dashboard.runs import (
     conditions,
     groups_of,
     medians_frame,
     samples_frame,
-    side,
     slowest_shown,
-    table_frame,
     warnings_of,
 )
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
-from pricebench.history import HistoryError
+from pricebench.dashboard.workloads import benchmarks_of
+from pricebench.history import Benchmark, HistoryError
 
 
 def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("Which mode is faster?")
     history = parts.history_or_stop(settings)
-    run_id = parts.choose_run(history, page="benchmarks")
+    workload, run_id = parts.choose_workload_and_run(history, page="benchmarks")
     try:
         run = history.run(run_id)
     except HistoryError as error:
         parts.refuse(str(error))
         return
-    groups = groups_of(run)
+    groups = groups_of(benchmarks_of(run, workload))
     if not groups:
         parts.command("This run holds no benchmarks. Make another:", parts.BENCHMARKS)
         return
     left, right = st.columns(2)
-    group = groups[left.selectbox("Benchmark", list(groups), index=_forward(groups), key="bench", bind="query-params")]
-    benchmarks = group[right.selectbox("Shape", list(group), key="shape", bind="query-params")]
-
-    table = table_frame(side(benchmarks))
+    bench = left.selectbox("Benchmark", list(groups), index=_forward(groups), key="bench", bind="query-params")
+    group = groups[bench]
+    shape = right.selectbox("Shape", list(group), key="shape", bind="query-params")
+    benchmarks = group[shape]
+    found = {
+        name: {shape: versus(history, run, ones) for shape, ones in shapes.items()} for name, shapes in groups.items()
+    }
+    parts.finding(finding_of(bench, group, found[bench]))
+    _show_others(groups, found, besides=bench)
+    table = table_with_ranges(benchmarks, found[bench][shape])
     medians = medians_frame(benchmarks)
     st.altair_chart(
         charts.medians(medians), width="stretch", alt="Median per call with quartiles, a bar per contestant"
     )
     st.dataframe(table, width="stretch", hide_index=True, height="content")
+    st.caption(plain_long(RULE))
     parts.warn(warnings_of(run, benchmarks))
     for sentence in conditions(run):
         st.caption(plain(sentence))
     _show_samples(samples_frame(benchmarks))
     parts.links_to_run(run_id, besides="benchmarks")
+
+
+def _show_others(
+    groups: Mapping[str, Mapping[str, Sequence[Benchmark]]],
+    found: Mapping[str, Mapping[str, Sequence[Versus]]],
+    *,
+    besides: str,
+) -> None:
+    others = {name: shapes for name, shapes in groups.items() if name != besides}
+    if others:
+        with st.expander("The other benchmarks of this run, a sentence each"):
+            for name, shapes in others.items():
+                st.markdown(plain_long(finding_of(name, shapes, found[name])))
 
 
 def _forward(groups: Mapping[str, object]) -> int:

@@ -11,11 +11,13 @@ import streamlit as st
 from pricebench.cliff.records import Report, stored_reports
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.dashboard import charts
-from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, section_frame, shown
+from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, most_telling, shown
 from pricebench.dashboard.plain import line_of, plain
 from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
+from pricebench.dashboard.tables import section_frame
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.workloads import name_of
 
 
 def show(settings: Settings) -> None:
@@ -31,15 +33,17 @@ def show(settings: Settings) -> None:
             f"There is no report in {folder} yet. Make one; it takes some minutes:", f"uv run pricebench cliff{option}"
         )
         return
+    workload = parts.choose_workload(map(_workload, reports.found.values()), page="cliff")
+    mine = {path: report for path, report in reports.found.items() if _workload(report) == workload}
     left, right = st.columns(2)
     with left:
         path = parts.choose(
             "Report",
-            {path.stem: _label(path, report) for path, report in reports.found.items()},
+            {path.stem: _label(path, report) for path, report in mine.items()},
             name="report",
             page="cliff",
         )
-    report = next(report for found, report in reports.found.items() if found.stem == path)
+    report = next(report for found, report in mine.items() if found.stem == path)
     kinds = kinds_of(report)
     if not kinds:
         st.info("This report measured nothing.")
@@ -50,18 +54,19 @@ def show(settings: Settings) -> None:
     except CliffError as error:
         parts.refuse(str(error))
         return
+    parts.finding(found.finding)
     if not found.calls.empty:
-        _show_calls(found.calls)
+        _show_calls(found.calls, report.conditions.get("arms"))
     if found.steady is not None:
         st.subheader("Afterwards, against eager")
         st.altair_chart(
             found.steady, width="stretch", alt="Steady time over eager's, per arm and block, with intervals"
         )
     for section in found.tables:
-        parts.subheader(section.title)
-        st.dataframe(section_frame(section), width="stretch", hide_index=True)
-        for note in section.notes:
-            st.caption(plain(note))
+        with st.expander(plain(section.title)):
+            st.dataframe(section_frame(section), width="stretch", hide_index=True)
+            for note in section.notes:
+                st.caption(plain(note))
     for sentence in found.sentences:
         st.caption(plain(sentence))
 
@@ -82,21 +87,25 @@ def _shown(
     return shown(_report, kind)
 
 
+def _workload(report: Report) -> str:
+    return name_of(report.conditions.get("workload"))
+
+
 def _label(path: Path, report: Report) -> str:
     return line_of(f"{report.started} · {path.stem}")
 
 
-def _show_calls(drawn: pd.DataFrame) -> None:
+def _show_calls(drawn: pd.DataFrame, meanings: object) -> None:
     st.subheader("Every call of the schedule")
-    st.caption("A red diamond: something was compiled for this call. The letters name the graph that served it.")
-    domain = charts.decades(drawn["seconds"])
     arms = list(dict.fromkeys(drawn["arm"]))
-    grid = st.grid(2, min_column_width=330)
-    for arm in arms:
-        with grid.cell():
-            st.markdown(plain(arm))
-            st.altair_chart(
-                charts.schedule(drawn[drawn["arm"] == arm], domain=domain),
-                width="stretch",
-                alt="Seconds of every call, compilations marked",
-            )
+    arm = parts.choose("Arm", {name: name for name in arms}, name="arm", page="cliff", preferred=most_telling(drawn))
+    meaning = meanings.get(arm) if isinstance(meanings, dict) else None
+    if meaning:
+        st.caption(plain(str(meaning)))
+    st.altair_chart(
+        # One scale for every arm, so that two of them can be compared.
+        charts.schedule(drawn[drawn["arm"] == arm], domain=charts.decades(drawn["seconds"])),
+        width="stretch",
+        alt="Seconds of every call, compilations marked",
+    )
+    st.caption("A red diamond: something was compiled for this call. The letters name the graph that served it.")

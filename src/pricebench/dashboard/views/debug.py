@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from pricebench.dashboard.desk import PriceDesk
 from pricebench.dashboard.plain import plain
-from pricebench.dashboard.pricing import PriceDesk
 from pricebench.dashboard.runs import without_samples
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
 from pricebench.dashboard.walkthrough import environment, steps, walk
+from pricebench.dashboard.workloads import OWN, workloads_in
 from pricebench.errors import ModeError
 from pricebench.history import HistoryError
 from pricebench.modes import MODES
@@ -41,6 +42,7 @@ def show(settings: Settings) -> None:
 
 
 def _show_house(desk: PriceDesk) -> None:
+    parts.say_workload(OWN)
     house = walk(desk.artifacts, parts.house_or_stop(desk))
     st.subheader("1. Raw features become z-scores")
     st.caption("z = (value - training mean) / training standard deviation, in float64, rounded to float32 at the end.")
@@ -57,6 +59,7 @@ def _show_code(desk: PriceDesk) -> None:
         "Mode", [mode.name for mode in MODES], default="fx", required=True, key="mode", bind="query-params"
     )
     name = str(mode)
+    parts.say_workload(OWN)
     if not desk.has_code(name) and not st.button(
         "Compile and show", help="Takes about ten seconds, and the mode has to be compiled again under Predict."
     ):
@@ -81,7 +84,7 @@ def _show_environment() -> None:
 
 def _show_run(settings: Settings) -> None:
     history = parts.history_or_stop(settings)
-    run_id = parts.choose_run(history, page="debug")
+    run_id = parts.choose_run(history, history.runs, page="debug")
     try:
         content = history.raw(run_id)
     except HistoryError as error:
@@ -95,5 +98,7 @@ def _show_run(settings: Settings) -> None:
         icon=":material/download:",
     )
     st.caption("Long lists of samples are cut short here, not in the download.")
-    st.json(without_samples(content), expanded=1)
+    content_shown = without_samples(content)
+    parts.say_workload(*workloads_in(content_shown))
+    st.json(content_shown, expanded=1)
     parts.links_to_run(run_id, besides="debug")

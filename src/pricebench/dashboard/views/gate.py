@@ -13,6 +13,7 @@ from pricebench.dashboard.plain import line_of, plain
 from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.workloads import name_of
 from pricebench.errors import ExitCode
 from pricebench.gate.report import Report, stored_reports
 from pricebench.gate.table import sentences
@@ -38,6 +39,7 @@ def show(settings: Settings) -> None:
         page="gate",
     )
     report = next(report for found, report in reports.found.items() if found.stem == path)
+    parts.say_workload(name_of(report.conditions.get("workload")))
     _show_sentence(report)
     st.dataframe(findings_frame(report), width="stretch", hide_index=True)
     intervals = intervals_frame(report)

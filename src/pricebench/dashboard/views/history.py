@@ -21,6 +21,7 @@ from pricebench.dashboard.timeline import (
     window,
 )
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.workloads import runs_of
 from pricebench.history import History, HistoryError
 
 _ALL = "all branches"
@@ -30,21 +31,25 @@ def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("Has it become slower?")
     history = parts.history_or_stop(settings)
-    machine = parts.choose_machine(history, page="history")
-    mine = of_machine(history.runs, machine)
-    lines = _choose_lines(lines_of(history, machine))
+    workload, machine = parts.choose_workload_and_machine(history, page="history")
+    mine = of_machine(runs_of(history, workload), machine)
+    lines = _choose_lines(lines_of(history, machine, workload))
     branch, runs = _choose_runs(mine)
     is_log = st.toggle("Logarithmic", key="log", bind="query-params")
     changed = folders_changed(settings.reports / FOLDER)
     ids = runs["run"].tolist()
     span = (ids[0], ids[-1], len(ids))
+    st.caption(
+        "A line joins the medians per call, a band the quartiles of the rounds of each run: rounds are samples of one "
+        "process, so two runs may differ by more. Click a point to open its run."
+    )
     pictures = {}
     for shape in dict.fromkeys(line.shape for line in lines):
         shown = tuple(line for line in lines if line.shape == shape)
-        pictures[shape] = _picture(history, changed, machine, shown, ids, span, branch)
+        pictures[shape] = _picture(history, changed, shown, ids, span, branch)
         _show_picture(shown[0].bench, shape, pictures[shape], is_log=is_log)
     _show_steps(pictures)
-    _show_comparison(history, mine)
+    _show_comparison(history, mine, workload)
 
 
 # ---- choosing ------------------------------------------------------------------------------------------------------
@@ -89,13 +94,12 @@ def _choose_runs(mine: pd.DataFrame) -> tuple[str | None, pd.DataFrame]:
 def _picture(
     _history: History,
     changed: tuple[tuple[str, int], ...],  # noqa: ARG001 - part of the key, which the history is not
-    machine: str,
     lines: tuple[Line, ...],
     _runs: list[str],
     span: tuple[str, str, int],  # noqa: ARG001 - names the runs: thousands of ids would take longer to compare
     branch: str | None,
 ) -> Picture:
-    return picture(_history, machine, lines, _runs, branch)
+    return picture(_history, lines, _runs, branch)
 
 
 # ---- showing -------------------------------------------------------------------------------------------------------
@@ -120,8 +124,6 @@ def _show_picture(bench: str, shape: str, shown: Picture, *, is_log: bool) -> No
         run = str(picked[0]["run"])
         st.caption("The run that you picked:")
         parts.links_to_run(run, besides="history")
-    else:
-        st.caption("Click a point to open its run.")
 
 
 def _show_steps(pictures: dict[str, Picture]) -> None:
@@ -134,10 +136,10 @@ def _show_steps(pictures: dict[str, Picture]) -> None:
     st.dataframe(steps, width="stretch", hide_index=True)
 
 
-def _show_comparison(history: History, mine: pd.DataFrame) -> None:
+def _show_comparison(history: History, mine: pd.DataFrame, workload: str) -> None:
     st.subheader("Two runs compared")
     if len(mine) < 2:
-        st.caption("There is only one run of this machine and stack.")
+        st.caption("There is only one run of this workload on this machine and stack.")
         return
     labels = run_labels(mine.head(parts.MOST_RUNS))
     left, right = st.columns(2)
@@ -151,5 +153,5 @@ def _show_comparison(history: History, mine: pd.DataFrame) -> None:
         parts.refuse(str(error))
         return
     parts.warn(comparison.warnings)
-    st.dataframe(comparison_frame(comparison), width="stretch", hide_index=True)
+    st.dataframe(comparison_frame(comparison, workload), width="stretch", hide_index=True)
     parts.links_to_run(after, besides="history")

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from streamlit.navigation.page import Page
 
 from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
-from pricebench.dashboard.plain import line_of, plain
-from pricebench.dashboard.pricing import Input, PriceDesk, wrong_values
+from pricebench.dashboard.desk import PriceDesk
+from pricebench.dashboard.house_inputs import Input, wrong_values
+from pricebench.dashboard.plain import line_of, plain, plain_long
 from pricebench.dashboard.runs import FOLDER, UNKNOWN, folders_changed, machines, of_machine, run_labels
 from pricebench.dashboard.settings import Settings
+from pricebench.dashboard.workloads import implied_workload, runs_of, workloads_of
 from pricebench.errors import ArtifactError
 from pricebench.history import History, HistoryError, open_history
 
@@ -32,6 +34,11 @@ def command(sentence: str, line: str) -> None:
     """Say what is missing, and show the command that mends it so that it can be copied."""
     st.info(plain(sentence), icon=":material/terminal:")
     st.code(line, language="bash")
+
+
+def finding(sentence: str) -> None:
+    """What a page found, which may quote a file, before anything that shows it."""
+    st.info(plain_long(sentence), icon=":material/lightbulb:")
 
 
 def subheader(text: str) -> None:
@@ -151,22 +158,63 @@ def _history(folder: Path, changed: tuple[tuple[str, int], ...]) -> History:  # 
     return open_history(folder)
 
 
-def choose_machine(history: History, *, page: str, preferred: str | None = None) -> str:
-    """The fingerprint whose runs are looked at, the one used last unless the address says otherwise."""
-    return choose("Machine and stack", machines(history.runs), name="machine", page=page, preferred=preferred)
+def choose_workload(stated: Iterable[str], *, page: str, preferred: str | None = None) -> str:
+    """What was measured: something to choose where there is more than one, a sentence where there is not.
+
+    Args:
+        stated: Of what is stored, in its order.
+        page: Whose choice it is.
+        preferred: What the address implies, where it does not say.
+    """
+    names = list(dict.fromkeys(stated))
+    if len(names) == 1:
+        say_workload(names[0])
+        return names[0]
+    return choose("Workload", {name: name for name in names}, name="workload", page=page, preferred=preferred)
 
 
-def choose_run(history: History, *, page: str) -> str:
-    """One run's id; its whole name stands in the address, so that a link means the same run tomorrow."""
-    runs = history.runs
+def say_workload(*names: str) -> None:
+    """Which workload a page shows, where there is nothing to choose."""
+    st.caption(plain(f"{'Workload' if len(names) == 1 else 'Workloads'}: {', '.join(names)}"))
+
+
+def choose_workload_and_machine(history: History, *, page: str) -> tuple[str, str]:
+    """The workload and the fingerprint whose runs are looked at, those used last unless the address says otherwise."""
+    workload = _choose_workload(history, page=page)
+    return workload, _choose_machine(runs_of(history, workload), page=page)
+
+
+def choose_workload_and_run(history: History, *, page: str) -> tuple[str, str]:
+    """The workload and one of the runs that measured it."""
+    workload = _choose_workload(history, page=page)
+    return workload, choose_run(history, runs_of(history, workload), page=page)
+
+
+def _choose_workload(history: History, *, page: str) -> str:
+    implied = implied_workload(history, st.query_params, st.session_state.get("workload"))
+    return choose_workload(workloads_of(history), page=page, preferred=implied)
+
+
+def _choose_machine(runs: pd.DataFrame, *, page: str, preferred: str | None = None) -> str:
+    return choose("Machine and stack", machines(runs), name="machine", page=page, preferred=preferred)
+
+
+def choose_run(history: History, runs: pd.DataFrame, *, page: str) -> str:
+    """One run's id; its whole name stands in the address, so that a link means the same run tomorrow.
+
+    Args:
+        history: Where the runs are.
+        runs: To choose from.
+        page: Whose choice it is.
+    """
     wanted = st.query_params.get("run")
     linked = runs[runs["run"] == wanted]
     if wanted is not None and linked.empty:
-        refuse(f"There is no run {wanted} in {history.name}; the newest is shown instead.")
+        refuse(f"There is no run {wanted} to show here in {history.name}; the newest is shown instead.")
     left, right = st.columns(2)
     with left:
         preferred = None if linked.empty else str(linked["fingerprint"].fillna(UNKNOWN).iloc[0])
-        mine = of_machine(runs, choose_machine(history, page=page, preferred=preferred))
+        mine = of_machine(runs, _choose_machine(runs, page=page, preferred=preferred))
     listed = mine.head(MOST_RUNS)
     older = mine[(mine["run"] == wanted) & ~mine["run"].isin(listed["run"])]
     with right:

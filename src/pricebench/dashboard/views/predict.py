@@ -8,19 +8,13 @@ from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pricebench.dashboard import charts
+from pricebench.dashboard.desk import TIMED_CALLS, ModePrice, ModeState, PriceDesk, quartiles
 from pricebench.dashboard.plain import plain
-from pricebench.dashboard.pricing import (
-    TIMED_CALLS,
-    ModePrice,
-    ModeState,
-    Price,
-    PriceDesk,
-    PricedFile,
-    price_upload,
-    quartiles,
-)
+from pricebench.dashboard.price_range import Price
 from pricebench.dashboard.settings import Settings
+from pricebench.dashboard.uploads import PricedFile, price_upload
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.workloads import OWN
 from pricebench.errors import PricebenchError
 from pricebench.modes import MODES
 from pricebench.serving import FAMILIAR_SD
@@ -30,6 +24,7 @@ from pricebench.units import format_dollars, format_duration
 def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("What would this house cost?")
+    parts.say_workload(OWN)
     desk = parts.desk_or_stop(settings)
     house_F = parts.house_or_stop(desk)
     _show_price(desk, desk.price(house_F))

@@ -23,6 +23,7 @@ from pricebench.dashboard.traces import (
     warnings_of,
 )
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.workloads import name_of
 from pricebench.profiling import ANALYSIS_SUFFIX, StoredAnalyses, stored_analyses
 
 
@@ -36,7 +37,8 @@ def show(settings: Settings) -> None:
     if not setups:
         parts.command(f"There are no traces in {folder} yet. Take some:", f"uv run pricebench profile{_option(folder)}")
         return
-    setup = _choose(list(setups))
+    workload = parts.choose_workload((name_of(setup.workload) for setup in setups), page="time")
+    setup = _choose([setup for setup in setups if name_of(setup.workload) == workload])
     modes = setups[setup]
     st.altair_chart(charts.shares(shares_frame(modes)), width="stretch", alt="Share of a step by part, a bar per mode")
     st.dataframe(gaps_frame(modes), width="stretch", hide_index=True)

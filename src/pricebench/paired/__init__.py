@@ -1,0 +1,1 @@
+"""Arms measured side by side: fresh forked processes in blocks, short slices in turn, and the statistics of both."""

@@ -1,0 +1,54 @@
+"""Models of a few lines, as a user writes them, for the processes that measure."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from pricebench.workload import Workload, from_example
+
+
+class Tiny(nn.Module):
+    """Two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(8, 16)
+        self.output = nn.Linear(16, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(torch.relu(self.hidden(x)))
+
+
+class Branching(nn.Module):
+    """Its control flow depends on values: no trace, no script."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.layer(x)
+        return self.layer(x) if x.sum().item() > 0 else x
+
+
+def build() -> tuple[nn.Module, torch.Tensor]:
+    torch.manual_seed(0)
+    return Tiny(), torch.randn(4, 8)
+
+
+def branching() -> tuple[nn.Module, torch.Tensor, dict[str, int]]:
+    torch.manual_seed(0)
+    return Branching(), torch.randn(4, 8), {"batch": 0}
+
+
+def trained() -> Workload:
+    torch.manual_seed(0)
+    example = torch.randn(4, 8)
+    return from_example(
+        "trained", Tiny(), example, dims={"batch": 0}, loss=nn.functional.mse_loss, targets=torch.zeros(4, 1)
+    )
+
+
+def raising() -> None:
+    raise LookupError("no such weights")
