@@ -57,7 +57,9 @@ def facts(workload: Workload) -> dict[str, Any]:
             )
     inputs = workload.inputs(FULL)
     for mode in MODES if workload.has_loss else ():
-        cases[f"training[{mode.name}-full]"] = _case(mode, lambda mode: training_facts(mode, workload, is_fresh))
+        cases[f"training[{mode.name}-full]"] = _case(
+            mode, lambda mode: training_facts(mode, workload, is_fresh=is_fresh)
+        )
     return {
         "schema": SCHEMA,
         "torch": torch.__version__.partition("+")[0],
@@ -114,7 +116,7 @@ def inference_facts(
     return found
 
 
-def training_facts(mode: ExecutionMode, workload: Workload, is_fresh: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+def training_facts(mode: ExecutionMode, workload: Workload, *, is_fresh: bool = False) -> dict[str, Any]:
     """What is true of forward, loss and backward in a mode, on the full batch.
 
     A module that is random in training is checked with that switched off, and counted with it on.
