@@ -115,7 +115,7 @@ def _measure(plan: Any, folder: Path, resume: Path | None) -> tuple[Any, Path, b
     def keep(report: Any) -> None:
         if not latest:
             latest["path"] = resume or _new_file(folder, report)
-            for words in report.conditions["notes"]:
+            for words in report.conditions.get("notes", ()):  # a report that is resumed may be an old one
                 talk.print(f"{report.conditions['workload']}: {words}", markup=False)
         latest["report"] = report
         report.save(latest["path"])

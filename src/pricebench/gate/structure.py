@@ -27,7 +27,7 @@ from pricebench.modes import MODES, ExecutionMode, inductor_code
 from pricebench.modes.compile import forget
 from pricebench.profiling import kineto
 from pricebench.workload import FULL, Workload, count_flop, load_workload
-from pricebench.workload.checks import changes_inputs, expected_training, loss_and_gradients, quieted
+from pricebench.workload.checks import changes_inputs, expected_training, quieted
 
 SCHEMA = 1
 _WARM_UP_CALLS = 3
@@ -57,7 +57,9 @@ def facts(workload: Workload) -> dict[str, Any]:
             )
     inputs = workload.inputs(FULL)
     for mode in MODES if workload.has_loss else ():
-        cases[f"training[{mode.name}-full]"] = _case(mode, lambda mode: training_facts(mode, workload, is_fresh))
+        cases[f"training[{mode.name}-full]"] = _case(
+            mode, lambda mode: training_facts(mode, workload, is_fresh=is_fresh)
+        )
     return {
         "schema": SCHEMA,
         "torch": torch.__version__.partition("+")[0],
@@ -114,7 +116,7 @@ def inference_facts(
     return found
 
 
-def training_facts(mode: ExecutionMode, workload: Workload, is_fresh: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+def training_facts(mode: ExecutionMode, workload: Workload, *, is_fresh: bool = False) -> dict[str, Any]:
     """What is true of forward, loss and backward in a mode, on the full batch.
 
     A module that is random in training is checked with that switched off, and counted with it on.
@@ -127,8 +129,10 @@ def training_facts(mode: ExecutionMode, workload: Workload, is_fresh: bool = Fal
     supply = _supply(inputs, is_fresh=is_fresh)
 
     def step() -> Tensor:
-        gradients = loss_and_gradients(workload, module, forward, next(supply), targets)[1:]
-        return torch.cat([gradient.flatten() for gradient in gradients])
+        loss = workload.loss_of(next(supply).call(forward), targets)
+        parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
 
     found = _counted(mode, step)
     if remark:
