@@ -30,7 +30,7 @@ def rendered(text: str) -> str:
     """The README's text with its tables made anew from the files that it names."""
     answer, found = _ANSWER.search(text), _BLOCK.search(text)
     if answer is None or found is None:
-        raise ValueError("README.md lacks its '<!-- results from RUN -->' or '<!-- recommendation from FILE -->' block.")
+        raise ValueError("README.md lacks '<!-- results from RUN -->' or '<!-- recommendation from FILE -->'.")
     report = Report.load(ROOT / answer["file"])
     shown = f"<!-- recommendation from {answer['file']} -->\n{recommendation(report)}<!-- end of recommendation -->\n"
     run = read_run(ROOT / found["run"])
@@ -61,10 +61,10 @@ def recommendation(report: Report) -> str:
     need = report.need
     lines += [
         "",
-        f"The house price model, {need.calls_per_day:,.0f} calls of one row and {need.restarts_per_day:,.0f} restarts a day, "
-        f"{machine['cpu']}, one thread, torch {machine['torch']}, {report.started[:10]}, "
-        f"{len(report.evidence.blocks)} blocks of fresh processes, {report.conditions['seconds']:.0f} s. In brackets: 95 % "
-        "intervals.",
+        f"""\
+The house price model, {need.calls_per_day:,.0f} calls of one row and {need.restarts_per_day:,.0f} restarts a day;
+{machine["cpu"]}, one thread, torch {machine["torch"]}, {report.started[:10]}, {len(report.evidence.blocks)} blocks of fresh
+processes, {report.conditions["seconds"]:.0f} s. In brackets: 95 % intervals.""",
     ]
     return "\n".join(lines) + "\n"
 

@@ -12,6 +12,9 @@ from pricebench.recommend.report import Candidate, PerCall, Report
 from pricebench.units import format_duration
 
 
+_STALL = 0.05  # seconds; what is shorter is a cold processor cache, and no compilation
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A table with its title.
@@ -79,9 +82,15 @@ def _cost(report: Report, each: Candidate) -> tuple[str, ...]:
         percent(each.relative) if each.relative and each.mode != "eager" else "-",
         _duration(each.first_answer_cold),
         _duration(each.first_answer_warm),
-        _duration(each.stall),
-        "-" if each.pays_from is None or each.mode == "eager" else f"{math.ceil(each.pays_from):,} calls",
+        "none" if each.stall is not None and each.stall < _STALL else _duration(each.stall),
+        _pays(each),
     )
+
+
+def _pays(each: Candidate) -> str:
+    if each.mode == "eager" or each.pays_from is None:
+        return "-"
+    return f"{math.ceil(each.pays_from):,} calls" if each.pays_from > 1 else "the first call"
 
 
 def _marked(report: Report, mode: str) -> str:
