@@ -11,7 +11,6 @@ from pricebench.recommend.decision import Ratio
 from pricebench.recommend.report import Candidate, PerCall, Report
 from pricebench.units import format_duration
 
-
 _STALL = 0.05  # seconds; what is shorter is a cold processor cache, and no compilation
 
 
