@@ -63,8 +63,8 @@ def recommendation(report: Report) -> str:
         "",
         f"""\
 The house price model, {need.calls_per_day:,.0f} calls of one row and {need.restarts_per_day:,.0f} restarts a day;
-{machine["cpu"]}, one thread, torch {machine["torch"]}, {report.started[:10]}, {len(report.evidence.blocks)} blocks of fresh
-processes, {report.conditions["seconds"]:.0f} s. In brackets: 95 % intervals.""",
+{machine["cpu"]}, one thread, torch {machine["torch"]}, {report.started[:10]}, {len(report.evidence.blocks)} blocks of
+fresh processes, {report.conditions["seconds"]:.0f} s. In brackets: 95 % intervals.""",
     ]
     return "\n".join(lines) + "\n"
 

@@ -256,7 +256,7 @@ def check(found: Any, expected: Expected) -> dict[str, Any]:
         For `extra_info`: the error as it is, and relative to the largest value, and eager's own.
     """
     difference = expected.difference(found)
-    if difference.error > expected.tolerance:
+    if difference.error > expected.tolerated:
         pytest.fail(f"wrong answer: {expected.wrong(found)}")
     absolute = abs(difference.found - difference.expected)
     return {

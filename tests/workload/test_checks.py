@@ -5,8 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pricebench.agreement import Difference
 from pricebench.workload import Workload, from_example
 from pricebench.workload.checks import (
+    Expected,
     changes_inputs,
     expected_inference,
     expected_training,
@@ -124,3 +126,12 @@ def test_inputs_of_any_type_can_be_looked_at(kind):
 
     assert not changes_inputs(workload, "full")
     assert expected_inference(workload, "full").wrong(workload.inputs("full").args[0]) == ""
+
+
+def test_a_lone_output_that_cancels_may_be_as_far_off_as_eager_is():
+    expected = Expected(
+        value=torch.tensor([1.0], dtype=torch.float64), by="float64", eager=Difference(error=1e-3), tolerance=1e-5
+    )
+
+    assert expected.wrong(torch.tensor([1.009])) == ""
+    assert "eager is off by 0.001" in expected.wrong(torch.tensor([1.011]))

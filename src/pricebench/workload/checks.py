@@ -22,6 +22,8 @@ from pricebench.agreement import (
 from pricebench.inputs import Inputs, as_float64, leaves
 from pricebench.workload.workload import Sizes, Workload
 
+_OF_EAGER = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
@@ -45,12 +47,17 @@ class Expected:
         """How far an answer is from it."""
         return largest_difference(found, self.value, together=self.is_together)
 
+    @property
+    def tolerated(self) -> float:
+        """The tolerance, or ten times eager's own error: a lone output that cancels has no large value beside it."""
+        return max(self.tolerance, _OF_EAGER * self.eager.error)
+
     def wrong(self, found: Any) -> str:
         """Why an answer is wrong, beside what eager gives; empty where it is right."""
         difference = self.difference(found)
-        if difference.error <= self.tolerance:
+        if difference.error <= self.tolerated:
             return ""
-        return f"{difference} value, tolerated are {self.tolerance:.2g}, eager is off by {self.eager.error:.2g}"
+        return f"{difference} value, tolerated are {self.tolerated:.2g}, eager is off by {self.eager.error:.2g}"
 
 
 def expected_inference(workload: Workload, shape: str | Sizes | int) -> Expected:
