@@ -200,3 +200,12 @@ def test_without_keep_history_the_plugin_stores_nothing_and_imports_no_torch(pyt
 
     result.assert_outcomes(passed=1)
     assert stored(pytester.path) == []
+
+
+def test_a_run_is_compared_with_the_last_one_of_its_own_workload(suite):
+    suite()
+    suite("--workload", "mymodel:build")
+
+    result = suite("--benchmark-compare")
+
+    result.stdout.fnmatch_lines(["history: compared with the stored run 0001_*"])

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
 import pytest
 from _pytest.config import ConftestImportFailure  # pytest has no public name for it
 from rich.console import Console
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.session import BenchmarkSession
 
 _SCHEMA = 1
+_HOUSE_PRICES = "pricebench.workload:house_prices"
 # They change from run to run or name the machine's owner; a fingerprint's folder would warn at every comparison.
 _VOLATILE = ("node", "release", "python_build", "python_compiler")
 _VOLATILE_CPU = ("hz_actual", "hz_actual_friendly", "hz_advertised", "hz_advertised_friendly")
@@ -56,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--workload",
         metavar="MODULE:FUNCTION",
-        default="pricebench.workload:house_prices",
+        default=_HOUSE_PRICES,
         help="what to measure, also path/to/file.py:function (default: %(default)s)",
     )
     group.addoption("--data", metavar="FILE", type=Path, help="benchmark on this CSV or Parquet file")
@@ -114,6 +116,7 @@ def keep_history(config: pytest.Config) -> None:
     fingerprint = this_machine(option.device)
     folder: Path = config.rootpath / option.reports / "history" / fingerprint.digest
     kept = _Kept(fingerprint=fingerprint, folder=folder, meter=LoadMeter())
+    kept.notes["asked"] = option.workload
     config.stash[_kept_key] = kept
     option.benchmark_storage = f"file://{folder.parent}"
     option.benchmark_save_data = True
@@ -142,7 +145,9 @@ def _choose_baseline(config: pytest.Config, folder: Path) -> str:
     """Turn `--benchmark-compare[=NUM]` into one file of this fingerprint, or drop it; says in one line which."""
     option = config.option
     wanted = "" if option.benchmark_compare is True else str(option.benchmark_compare)
-    runs = [run for run in stored_runs(folder) if run.name.startswith(wanted)]
+    named = [run for run in stored_runs(folder) if run.name.startswith(wanted)]
+    # Benchmarks of two workloads have the same ids.
+    runs = [run for run in named[-1:] if wanted] or [run for run in named if _asked(run) == option.workload]
     if runs:
         option.benchmark_compare = f"{folder.name}/{runs[-1].stem}"
         return f"compared with the stored run {runs[-1].name} of fingerprint {folder.name}"
@@ -150,6 +155,15 @@ def _choose_baseline(config: pytest.Config, folder: Path) -> str:
     option.benchmark_compare, option.benchmark_compare_fail = None, []
     missing = f"no stored run {wanted}".rstrip()
     return f"nothing to compare with: {missing} of fingerprint {folder.name}{judged}; this run is measured and stored"
+
+
+def _asked(run: Path) -> str:
+    """The `--workload` of a stored run; older ones knew one workload only."""
+    try:
+        notes = orjson.loads(run.read_bytes())["pricebench"]
+        return str(notes.get("asked", _HOUSE_PRICES))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _HOUSE_PRICES
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
