@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -170,4 +172,4 @@ def test_an_environment_fits_both_where_they_need_the_same(tmp_path, name, text,
 
 def test_a_base_that_needs_an_environment_and_has_no_lock_says_so(tmp_path, workspace):
     with pytest.raises(GateError, match=r"has no uv\.lock.*--base-python"):
-        trees.make_environment(workspace, trees.Tree(folder=tmp_path, commit="a" * 40))
+        trees.make_environment(workspace, trees.Tree(folder=tmp_path, commit="a" * 40), Path(sys.executable))

@@ -20,16 +20,12 @@ class Tiny(nn.Module):
         return self.output(torch.relu(self.hidden(x)))
 
 
-class Branching(nn.Module):
-    """Its control flow depends on values: no trace, no script."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(8, 8)
+class Branching(Tiny):
+    """Its control flow depends on values, which a trace cannot follow."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.layer(x)
-        return self.layer(x) if x.sum().item() > 0 else x
+        x = torch.relu(self.hidden(x))
+        return self.output(x) if x.sum().item() > 0 else self.output(-x)
 
 
 def build() -> tuple[nn.Module, torch.Tensor]:
@@ -37,16 +33,11 @@ def build() -> tuple[nn.Module, torch.Tensor]:
     return Tiny(), torch.randn(4, 8)
 
 
-def branching() -> tuple[nn.Module, torch.Tensor, dict[str, int]]:
-    torch.manual_seed(0)
-    return Branching(), torch.randn(4, 8), {"batch": 0}
-
-
-def trained() -> Workload:
+def branching() -> Workload:
     torch.manual_seed(0)
     example = torch.randn(4, 8)
     return from_example(
-        "trained", Tiny(), example, dims={"batch": 0}, loss=nn.functional.mse_loss, targets=torch.zeros(4, 1)
+        "branching", Branching(), example, dims={"batch": 0}, loss=nn.functional.mse_loss, targets=torch.zeros(4, 1)
     )
 
 

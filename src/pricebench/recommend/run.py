@@ -314,4 +314,6 @@ class _Run:
 def _shared(facts: Mapping[str, Any], tried: Sequence[Tried]) -> list[str]:
     """Modules that the arms would import each for itself."""
     compiles = any(each.mode == "compile" and each.cold for each in tried)
-    return [*facts["modules"], *(["torch._dynamo", "torch._inductor.compile_fx"] if compiles else [])]
+    # torch's optimizers import its compiler too, whatever the mode.
+    compiler = ["torch._dynamo", "torch._inductor.compile_fx"] if compiles else ["torch._dynamo"] * facts["has_loss"]
+    return [*facts["modules"], *compiler]
