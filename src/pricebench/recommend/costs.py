@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pricebench.paired.records import Block
 from pricebench.paired.statistics import log_ratios, median_seconds
 from pricebench.recommend.evidence import EAGER, NULL, Evidence, case
 from pricebench.recommend.need import Goal, Need
@@ -59,14 +60,15 @@ def startup(evidence: Evidence, mode: str, need: Need, slack: float = 0.0) -> Se
 
 def call_ratios(evidence: Evidence, mode: str, need: Need) -> NDArray[np.float64]:
     """Seconds per call over those of eager, weighted by traffic: a value per block."""
+    blocks = _with_traffic(evidence, need)
     if mode == EAGER:
-        return np.ones(len(evidence.blocks))
+        return np.ones(len(blocks))
     against = (EAGER,) if mode == NULL else BOTH
     weights, ratios = [], []
     for share in need.traffic:
         name = case(need.kind, share.shape)
         weights.append(share.share * eager_seconds(evidence, name))
-        ratios.append(np.exp(log_ratios(evidence.blocks, name, mode, against)))
+        ratios.append(np.exp(log_ratios(blocks, name, mode, against)))
     return np.average(np.stack(ratios), axis=0, weights=weights)
 
 
@@ -117,13 +119,12 @@ def measured(evidence: Evidence, need: Need, modes: Sequence[str]) -> list[str]:
     """Those of the modes that took part in every case of the traffic, or of which first answers were repeated."""
     if need.goal is Goal.STARTUP:
         return [mode for mode in modes if mode in evidence.starts]
-    return [
-        mode
-        for mode in modes
-        if evidence.blocks
-        and all(
-            mode in block.seconds.get(case(need.kind, share.shape), {})
-            for block in evidence.blocks
-            for share in need.traffic
-        )
-    ]
+    blocks = _with_traffic(evidence, need)
+    cases = [case(need.kind, share.shape) for share in need.traffic]
+    return [mode for mode in modes if blocks and all(mode in block.seconds[name] for block in blocks for name in cases)]
+
+
+def _with_traffic(evidence: Evidence, need: Need) -> list[Block]:
+    """The blocks that measured every case of a traffic: what is not of it is left out of the later ones."""
+    cases = {case(need.kind, share.shape) for share in need.traffic}
+    return [block for block in evidence.blocks if cases <= block.seconds.keys()]

@@ -12,7 +12,7 @@ from typing import Any
 
 from pricebench.load import LoadMeter
 from pricebench.paired.blocks import blocks
-from pricebench.paired.processes import Crew, Process, WorkerError, forkable
+from pricebench.paired.processes import Crew, Process, ThreadError, WorkerError
 from pricebench.paired.records import Block
 from pricebench.paired.slices import Case
 from pricebench.paired.workspace import Workspace
@@ -196,27 +196,38 @@ class _Run:
         cases = self._cases()
         crew = Crew(workspace=setting.workspace, threads=self._request.threads, environment=dict(setting.environment))
         processes = self._processes(cases)
-        modules: Sequence[str] = ()
-        if _CAN_FORK:
-            self._say("importing what the arms share")
-            modules = forkable(crew, processes[0], _shared(self._facts, self._evidence.tried))
-        self.num_modules = len(modules)
+        modules = _shared(self._facts, self._evidence.tried) if _CAN_FORK else []
+        self._say("measuring blocks; each imports what its arms share")
         self._ended = time.monotonic()
-        try:
-            for block in blocks(
-                crew,
-                lambda: processes,
-                lambda: cases if self._goes_on() else (),
-                modules=modules,
-                seed=self._request.seed,
-                prepare_ahead=True,
-            ):
-                self._add(block)
-        except WorkerError as error:
-            if len(self._evidence.blocks) < LOOKS[0]:
-                raise
-            self.warnings.append(f"the measurement ended early: {error}")
-        return self._evidence
+        while True:
+            self.num_modules = len(modules)
+            try:
+                self._measure(crew, processes, cases, modules)
+            except ThreadError as error:
+                # What starts a thread when it is imported is left to each arm.
+                package = error.module.partition(".")[0]
+                modules = [name for name in modules if name.partition(".")[0] != package]
+                continue
+            except WorkerError as error:
+                if len(self._evidence.blocks) < LOOKS[0]:
+                    raise
+                self.warnings.append(f"the measurement ended early: {error}")
+            return self._evidence
+
+    def _measure(self, crew: Crew, processes: Sequence[Process], cases: Sequence[Case], modules: Sequence[str]) -> None:
+        """Blocks until nothing is left: all cases up to the first look, then those that are priced."""
+        traffic = {case(self._need.kind, share.shape) for share in self._need.traffic}
+
+        def choose() -> Sequence[Case]:
+            if not self._goes_on():
+                return ()
+            is_early = len(self._evidence.blocks) < LOOKS[0]
+            return [each for each in cases if is_early or each.name in traffic]
+
+        for block in blocks(
+            crew, lambda: processes, choose, modules=modules, seed=self._request.seed, prepare_ahead=True
+        ):
+            self._add(block)
 
     def _cases(self) -> list[Case]:
         """The traffic first; then the workload's other shapes; then training, or the other way round."""
