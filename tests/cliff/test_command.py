@@ -87,6 +87,30 @@ def test_ctrl_c_leaves_a_report_that_can_be_read(tmp_path):
 
 
 @needs_fork
+def test_a_run_that_is_killed_leaves_no_temporary_folder(tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "pricebench", "cliff", "--quick", "--arm", "eager", "--reports", str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(temporary)}
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(temporary.glob("pricebench-*")):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            os.sched_yield()
+    finally:
+        process.kill()
+        process.wait()
+
+    deadline = time.monotonic() + 60
+    while list(temporary.glob("pricebench-*")):
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+@needs_fork
 def test_two_runs_at_once_do_not_mix(tmp_path):
     command = [
         sys.executable,

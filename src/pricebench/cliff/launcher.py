@@ -20,6 +20,7 @@ from typing import Any, Self
 from pricebench.cliff.records import Block, Call, Toolchain
 from pricebench.cliff.schedule import Check, CliffError, Kind, Step
 from pricebench.cliff.worker import CAN_FORK
+from pricebench.paired.workspace import Workspace
 from pricebench.units import Second
 
 TIME_LIMIT: Second = 120.0
@@ -279,7 +280,11 @@ def _compile_something(folder: Path, cache: Path, constant: int) -> dict[str, An
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder of this run alone: two runs at once do not mix."""
+    """A folder of this run alone: two runs at once do not mix. A killed run leaves none, on Linux and macOS."""
+    if os.name == "posix":
+        with Workspace() as workspace:
+            yield workspace.folder
+        return
     with tempfile.TemporaryDirectory(prefix="pricebench-cliff-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
