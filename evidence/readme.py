@@ -65,6 +65,7 @@ def recommendation(report: Report) -> str:
 The house price model, {need.calls_per_day:,.0f} calls of one row and {need.restarts_per_day:,.0f} restarts a day;
 {machine["cpu"]}, one thread, torch {machine["torch"]}, {report.started[:10]}, {len(report.evidence.blocks)} blocks of
 fresh processes, {report.conditions["seconds"]:.0f} s. In brackets: 95 % intervals.""",
+        *(f"`{each.mode}` is {each.deprecation}." for each in report.candidates if each.deprecation),
     ]
     return "\n".join(lines) + "\n"
 

@@ -40,6 +40,7 @@ REPEATED = ("house_prices", "lstm", "dlrm")
 NUM_REPEATS = 10
 LONG_BLOCKS = 30
 BUDGET = 300.0
+_NUMBERS = {4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 _TITLES = (
     "model",
     "ship",
@@ -149,7 +150,7 @@ def page() -> str:
     some = next(iter(first.values()))
     machine = some.machine
     lines = [
-        "# What we found on nine models",
+        f"# What we found on {_NUMBERS.get(len(first), len(first))} models",
         "",
         f"""\
 Made by `python -m evidence.which_mode write` from `reports/recommendations`. Each model has random weights.
@@ -158,6 +159,11 @@ It is called with single rows, a million times a day, by processes that start te
 torch {machine["torch"]}, {some.started[:10]}.""",
         "",
         _finding(first),
+        *(
+            []
+            if len(first) == len(MODELS)
+            else ["", f"Not measured yet: {', '.join(model for model in MODELS if model not in first)}."]
+        ),
         "",
         f"| {' | '.join(_TITLES)} |",
         f"|---|---|{'---:|' * (len(_TITLES) - 2)}",
@@ -204,7 +210,10 @@ def _asked(again: Sequence[Mapping[str, Any]]) -> list[str]:
 def _finding(first: Mapping[str, Report]) -> str:
     """The table in a sentence."""
     named = [report.recommended for report in first.values()]
-    told = ", ".join(f"{mode} for {named.count(mode)}" for mode in dict.fromkeys(named) if mode)
+    modes = [mode for mode in dict.fromkeys(named) if mode]
+    if len(modes) == 1:
+        return f"**{modes[0]} for all {len(named)} models.**"
+    told = ", ".join(f"{mode} for {named.count(mode)}" for mode in modes)
     return f"**No mode is best for all: {told} of {len(named)} models.**"
 
 

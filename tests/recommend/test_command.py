@@ -43,9 +43,9 @@ def test_the_answer_comes_first_and_is_stored(answered):
 
     stored = Report.load(path)
 
-    assert done.stdout.startswith("Ship ")
     assert done.stdout.splitlines()[0] == stored.sentence
-    assert stored.sentence.endswith("run again with a larger --budget.")
+    assert stored.sentence.startswith("No answer yet: 1 block fitted into the budget, and the first ranking needs 5.")
+    assert stored.sentence.endswith("Run again with a larger --budget.")
     assert [(share.shape, share.share) for share in stored.need.traffic] == [("single", 0.75), ("full", 0.25)]
 
 
@@ -96,7 +96,7 @@ def test_a_stored_answer_is_shown_again_as_json(answered, tmp_path):
 def test_a_stored_answer_is_shown_as_markdown_with_words_as_code(answered, tmp_path):
     shown = run("--from", str(answered[1]), "--markdown", reports=tmp_path)
 
-    assert shown.stdout.startswith("**`Ship ")
+    assert shown.stdout.startswith("**`No answer yet: ")
 
 
 @pytest.mark.parametrize(

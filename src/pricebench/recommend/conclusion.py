@@ -8,7 +8,7 @@ from typing import Any
 
 from pricebench.paired.statistics import median_seconds
 from pricebench.recommend.costs import call_ratios, eager_seconds, pays_from
-from pricebench.recommend.decision import Decision, Ratio, Turn, barred, decide, turning_point
+from pricebench.recommend.decision import LOOKS, Decision, Ratio, Turn, barred, decide, turning_point
 from pricebench.recommend.evidence import EAGER, Evidence, Tried, case
 from pricebench.recommend.need import Goal, Need, Share
 from pricebench.recommend.report import Candidate, PerCall, Report
@@ -127,14 +127,26 @@ def _per_call(evidence: Evidence, mode: str, kind: str, names: list[str]) -> dic
 def _sentence(evidence: Evidence, need: Need, decision: Decision | None, turn: Turn | None) -> str:
     if decision is None:
         return "No mode runs this workload: each row says why."
+    if need.goal is not Goal.STARTUP and len(evidence.blocks) < LOOKS[0]:
+        return _too_early(evidence, decision)
     told = [_answer(evidence, need, decision)]
     if turn:
         told.append(f"With {turn.condition} the answer is {turn.mode}.")
     else:
         told.append("Nothing that was measured would change this: no number of calls, no single shape, no cache.")
     if not decision.is_decided:
-        told.append("The budget did not suffice to rank all modes: run again with a larger --budget.")
+        told.append("The budget did not suffice to rank all modes. Run again with a larger --budget.")
     return " ".join(told)
+
+
+def _too_early(evidence: Evidence, decision: Decision) -> str:
+    number = len(evidence.blocks)
+    best = min(decision.relative, key=lambda mode: decision.relative[mode].ratio)
+    so_far = f" So far {best} costs {_change(decision.relative[best])} against eager." if best != EAGER else ""
+    return (
+        f"No answer yet: {number} block{'' if number == 1 else 's'} fitted into the budget, and the first ranking "
+        f"needs {LOOKS[0]}.{so_far} Run again with a larger --budget."
+    )
 
 
 def _answer(evidence: Evidence, need: Need, decision: Decision) -> str:

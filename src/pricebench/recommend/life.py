@@ -73,6 +73,7 @@ def _facts(request: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "mode": mode.name,
                 "missing": mode.missing(),
+                "refusal": _refusal(mode, workload),
                 "needs": mode.needs,
                 "needs_python": mode.needs_python,
                 "needs_compiler": mode.needs_compiler,
@@ -81,6 +82,20 @@ def _facts(request: Mapping[str, Any]) -> dict[str, Any]:
             for mode in MODES
         ],
     }
+
+
+def _refusal(mode: ExecutionMode, workload: Workload) -> str:
+    """Why a mode cannot take the module, where that is known without a compiler; empty otherwise."""
+    from pricebench.errors import ModeError  # noqa: PLC0415
+    from pricebench.workload import FULL  # noqa: PLC0415
+
+    if mode.needs_compiler:
+        return ""
+    try:
+        mode.prepare_inference(workload.module, workload.inputs(FULL))
+    except ModeError as error:
+        return str(error)
+    return ""
 
 
 def _modules() -> list[str]:

@@ -99,8 +99,8 @@ def tried(
     result = []
     for mode in modes:
         known = {name: mode[name] for name in ("needs", "needs_python", "needs_compiler", "deprecation")}
-        if mode["missing"]:
-            reason = f"it cannot run here: {mode['missing']}"
+        if mode["missing"] or mode["refusal"]:
+            reason = f"it cannot run here: {mode['missing']}" if mode["missing"] else mode["refusal"]
             result.append(Tried(mode=mode["mode"], failures=dict.fromkeys(KINDS, reason), answers={}, **known))
             continue
         say(f"{mode['mode']}: first answer and a day of sizes")
