@@ -130,8 +130,16 @@ def test_inputs_of_any_type_can_be_looked_at(kind):
 
 def test_a_lone_output_that_cancels_may_be_as_far_off_as_eager_is():
     expected = Expected(
-        value=torch.tensor([1.0], dtype=torch.float64), by="float64", eager=Difference(error=1e-3), tolerance=1e-5
+        value=torch.tensor([1.0], dtype=torch.float64), by="float64", eager=Difference(error=1e-3), tolerance=1e-4
     )
 
     assert expected.wrong(torch.tensor([1.009])) == ""
     assert "eager is off by 0.001" in expected.wrong(torch.tensor([1.011]))
+
+
+def test_an_eager_that_is_far_off_excuses_nothing():
+    expected = Expected(
+        value=torch.tensor([1.0], dtype=torch.float64), by="float64", eager=Difference(error=0.01), tolerance=1e-5
+    )
+
+    assert "tolerated are 0.001" in expected.wrong(torch.tensor([1.01]))

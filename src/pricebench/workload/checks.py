@@ -22,7 +22,7 @@ from pricebench.agreement import (
 from pricebench.inputs import Inputs, as_float64, leaves
 from pricebench.workload.workload import Sizes, Workload
 
-_OF_EAGER = 10.0
+_OF_EAGER, _MOST = 10.0, 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,11 @@ class Expected:
 
     @property
     def tolerated(self) -> float:
-        """The tolerance, or ten times eager's own error: a lone output that cancels has no large value beside it."""
-        return max(self.tolerance, _OF_EAGER * self.eager.error)
+        """The tolerance, or ten times eager's own error, up to a hundred tolerances.
+
+        A lone output that cancels has no large value beside it; a module that is imprecise in eager is told anyway.
+        """
+        return max(self.tolerance, min(_OF_EAGER * self.eager.error, _MOST * self.tolerance))
 
     def wrong(self, found: Any) -> str:
         """Why an answer is wrong, beside what eager gives; empty where it is right."""
