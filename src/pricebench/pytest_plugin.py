@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pricebench.extras import MissingPackageError, explained, require
+from pricebench.files import read_file
 from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
 from pricebench.load import LoadMeter
 
@@ -160,7 +161,7 @@ def _choose_baseline(config: pytest.Config, folder: Path) -> str:
 def _asked(run: Path) -> str:
     """The `--workload` of a stored run; older ones knew one workload only."""
     try:
-        notes = orjson.loads(run.read_bytes())["pricebench"]
+        notes = orjson.loads(read_file(run))["pricebench"]
         return str(notes.get("asked", _HOUSE_PRICES))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return _HOUSE_PRICES

@@ -6,8 +6,10 @@ The result goes to stdout, talk and progress to stderr.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,6 +26,33 @@ WorkloadOption = Annotated[
     str, typer.Option("--workload", metavar="NAME", help="Your model: module:function or path/to/file.py:function.")
 ]
 ReportsOption = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Folder of stored runs and reports.")]
+
+
+@contextmanager
+def budget_bar(
+    state: Callable[[Any], tuple[float, float, str]],
+) -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
+    """What happens, and how far it is: `say` and `show`; lines where stderr is no terminal.
+
+    Args:
+        state: What `show` is given -> total, completed, words.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def say(words: str) -> None:
+            bar.update(task, description=words)
+            if not talk.is_terminal:
+                talk.print(words, markup=False)
+
+        def show(progress: Any) -> None:
+            total, completed, words = state(progress)
+            bar.update(task, total=total, completed=completed, description=words)
+
+        yield say, show
 
 
 def seconds_of(option: str, text: str) -> float | None:

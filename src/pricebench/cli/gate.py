@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, seconds_of, talk
+from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, budget_bar, seconds_of, talk
 
 if TYPE_CHECKING:
     from pricebench.gate.report import Report
@@ -141,7 +139,7 @@ def _measure(
     limit = (seconds_of("--budget", budget) or float("inf")) if budget else settings.budget
     now = datetime.now(UTC)
     try:
-        with _progress() as (say, show):
+        with budget_bar(_state) as (say, show):
             report = run_gate(request, settings, budget=limit, today=now.date(), say=say, show=show)
     except KeyboardInterrupt:
         talk.print("interrupted: nothing was judged, nothing is left behind")
@@ -235,23 +233,7 @@ def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
             typer.echo(command, err=True)
 
 
-@contextmanager
-def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
-    """What happens, and how far it is; lines where stderr is no terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-
-        def say(words: str) -> None:
-            bar.update(task, description=words)
-            if not talk.is_terminal:
-                talk.print(words, markup=False)
-
-        def show(progress: Any) -> None:
-            decided = progress.num_benchmarks - progress.num_open
-            words = f"block {progress.num_blocks}: {decided} of {progress.num_benchmarks} benchmarks decided"
-            bar.update(task, total=progress.num_benchmarks, completed=decided, description=words)
-
-        yield say, show
+def _state(progress: Any) -> tuple[float, float, str]:
+    decided = progress.num_benchmarks - progress.num_open
+    words = f"block {progress.num_blocks}: {decided} of {progress.num_benchmarks} benchmarks decided"
+    return progress.num_benchmarks, decided, words

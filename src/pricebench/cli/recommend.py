@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, seconds_of, talk
+from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, budget_bar, seconds_of, talk
 
 if TYPE_CHECKING:
     from pricebench.recommend.report import Report
@@ -92,7 +90,7 @@ def _measured(request: Request, reports: Path) -> Report:
     from pricebench.recommend.run import recommend as run
 
     try:
-        with _progress() as (say, show):
+        with budget_bar(_state) as (say, show):
             report = run(request, say=say, show=show)
     except KeyboardInterrupt:
         talk.print("interrupted: nothing was recommended, nothing is left behind")
@@ -133,21 +131,5 @@ def _show(report: Report, *, markdown: bool, as_json: bool) -> None:
         console.print(printable(words), markup=False)
 
 
-@contextmanager
-def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
-    """What happens, and how much of the budget is spent; lines where stderr is no terminal."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=talk, transient=True, disable=not talk.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-
-        def say(words: str) -> None:
-            bar.update(task, description=words)
-            if not talk.is_terminal:
-                talk.print(words, markup=False)
-
-        def show(progress: Any) -> None:
-            bar.update(task, total=progress.expected, completed=progress.spent, description=progress.words)
-
-        yield say, show
+def _state(progress: Any) -> tuple[float, float, str]:
+    return progress.expected, progress.spent, progress.words

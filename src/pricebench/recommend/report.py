@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import ExitCode
-from pricebench.files import atomic_write
+from pricebench.files import atomic_write, read_json
 from pricebench.paired.records import Block
 from pricebench.recommend.decision import Ratio, Turn
 from pricebench.recommend.evidence import Evidence, Tried
@@ -164,7 +164,7 @@ class Report:
             RecommendError: It cannot be read, or is of another schema.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or f"no JSON ({error})"
             raise RecommendError(
