@@ -10,8 +10,9 @@ import pytest
 from pricebench.gate.processes import Side, process
 from pricebench.gate.records import Arm, Pair
 from pricebench.gate.rehearsal import Rehearsal, rehearse, shareable
-from pricebench.paired.processes import Crew, WorkerError, started
+from pricebench.paired.processes import Crew, started
 from pricebench.paired.slices import measure_block
+from pricebench.paired.worker import WorkerError
 from pricebench.paired.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk over inherited sockets")

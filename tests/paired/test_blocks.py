@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pricebench.paired.blocks import blocks
-from pricebench.paired.processes import Crew, Process, WorkerError
+from pricebench.paired.processes import Crew
 from pricebench.paired.slices import Case, Experiment
 from pricebench.paired.statistics import log_ratios
+from pricebench.paired.worker import Process, WorkerError
 from pricebench.paired.workspace import Workspace
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="arms are forked, and told apart by their cores")

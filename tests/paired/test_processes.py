@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pricebench.paired.environment import worker_environment
-from pricebench.paired.processes import Crew, Process, Starter, ThreadError, Worker, WorkerError, forkable, started
+from pricebench.paired.processes import Crew, Starter, ThreadError, forkable, started
+from pricebench.paired.worker import Process, Worker, WorkerError
 from pricebench.paired.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]

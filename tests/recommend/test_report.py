@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 
 import pytest
@@ -128,3 +129,12 @@ def test_tables_mark_what_to_ship_and_sentences_say_the_formula_breaks_and_warni
 
 def test_the_formula_of_startup_has_no_calls():
     assert "calls" not in formula(need(goal=Goal.STARTUP))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in its folders")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    path = tmp_path / "a_b.json"
+    os.mkfifo(path)
+
+    with pytest.raises(RecommendError, match="a pipe instead of a file"):
+        Report.load(path)

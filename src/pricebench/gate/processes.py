@@ -8,7 +8,8 @@ from pathlib import Path
 from pricebench.gate import starting
 from pricebench.gate.records import Arm
 from pricebench.paired import answering
-from pricebench.paired.processes import Crew, Process, copied, own_folders
+from pricebench.paired.processes import Crew, copied, own_folders
+from pricebench.paired.worker import Process
 
 # Their folder holds nothing else, and these are no one else's names: no module of ours hides one of the suite's.
 _PLUGIN, _STARTING, _ANSWERING = "pricebench_gate_lockstep", "pricebench_gate_starting", "pricebench_answering"

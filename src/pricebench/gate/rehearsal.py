@@ -13,7 +13,8 @@ from typing import Self
 from pricebench.gate.installed import copies
 from pricebench.gate.processes import Side, process
 from pricebench.gate.records import GateError
-from pricebench.paired.processes import Crew, EndedError, Worker, WorkerError, started
+from pricebench.paired.processes import Crew, started
+from pricebench.paired.worker import EndedError, Worker, WorkerError
 from pricebench.units import Second
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pricebench.load import LoadMeter
-from pricebench.paired.processes import Crew, Process, Starter
+from pricebench.paired.processes import Crew, Starter
 from pricebench.paired.records import Block
 from pricebench.paired.slices import NOTHING, Case, Experiment, measure_block
+from pricebench.paired.worker import Process
 
 
 def blocks(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pricebench.load import busy_seconds
-from pricebench.paired.processes import EndedError, Worker
 from pricebench.paired.records import Block, Company
+from pricebench.paired.worker import EndedError, Worker
 from pricebench.units import Second
 
 _ROUNDS = 8  # slices of each arm; even, for every order is followed by its reverse

@@ -12,9 +12,10 @@ from typing import Any
 
 from pricebench.load import LoadMeter
 from pricebench.paired.blocks import blocks
-from pricebench.paired.processes import Crew, Process, ThreadError, WorkerError
+from pricebench.paired.processes import Crew, ThreadError
 from pricebench.paired.records import Block
 from pricebench.paired.slices import Case
+from pricebench.paired.worker import Process, WorkerError
 from pricebench.paired.workspace import Workspace
 from pricebench.recommend import lives
 from pricebench.recommend.conclusion import conclude
