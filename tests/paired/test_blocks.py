@@ -44,12 +44,12 @@ def both(case):
     return {"a": case, "b": case}
 
 
-@pytest.mark.parametrize("prepare_ahead", [False, True])
-def test_an_arm_that_takes_a_fifth_longer_is_found(crew, prepare_ahead):
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_an_arm_that_takes_a_fifth_longer_is_found(crew, ahead):
     spin = "tests.paired.workers:spin"
     arms = [arm("a", spin, sums=CALL), arm("b", spin, sums=1.2 * CALL)]
 
-    found = measured(crew, arms, [Case(name="sums", ids=both("sums"))], 3, prepare_ahead=prepare_ahead)
+    found = measured(crew, arms, [Case(name="sums", ids=both("sums"))], 3, ahead=ahead)
 
     assert [block.number for block in found] == [0, 1, 2]
     assert [len(block.seconds["sums"]["a"]) for block in found] == [8, 8, 8]

@@ -62,10 +62,11 @@ def test_arms_are_not_forked_beside_a_thread(crew, process, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are kept on cores")
-def test_arms_may_prepare_themselves_on_the_cores_that_do_not_measure_before_their_block_begins(crew, process):
+def test_arms_may_prepare_themselves_before_their_block_begins_on_the_cores_that_they_may_use(crew, process):
     target = {"target": "tests.paired.workers:pretend", "arguments": {"sums": 1.0}, "path": (str(ROOT),)}
 
     with Starter(crew, [replace(process, **target)], modules=["json"], seed=0, at_once=True) as starter:
+        starter.use(crew.spare)
         # Nobody called `fork`.
         said = starter.workers["eager"].hear()
 

@@ -1,8 +1,9 @@
-"""Blocks, one after another: the processes of the next one are prepared while one is measured."""
+"""Blocks, one after another: the processes of the next ones are prepared while one is measured."""
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ def blocks(
     seed: int,
     experiment: Experiment = NOTHING,
     first: int = 0,
-    prepare_ahead: bool = False,
+    ahead: int = 0,
 ) -> Iterator[Block]:
     """Measure while something is left to measure.
 
@@ -35,53 +36,57 @@ def blocks(
         seed: Of orders and hashes.
         experiment: What is done to the arms.
         first: Number of the first block.
-        prepare_ahead: The arms of the next block are forked too while one is measured, and do what they do before they
-            say what they collected, on the cores that do not measure; what is left of that when the measurement is
-            over, on all cores. Without spare cores this does nothing.
+        ahead: Of so many next blocks the arms are forked too, and do what they do before they say what they collected,
+            on all cores; while a block is measured, on those that do not measure. Without such cores, as with 0, only
+            the imports of the next block are begun.
 
     Raises:
         ThreadError: The arms cannot be forked after these imports.
         WorkerError: A process died or hung.
     """
+    at_once = bool(ahead and crew.spare)
+    depth = ahead if at_once else 1
+    upcoming: deque[Starter] = deque()
+    number = first
 
     def start(number: int) -> Starter:
         hashes = random.Random(f"{seed} {number}").randrange(1, 2**32)  # noqa: S311 - no secret
-        at_once = prepare_ahead and bool(crew.spare)
         return Starter(crew, processes(), modules=modules, seed=hashes, at_once=at_once)
 
-    number = first
-    upcoming: Starter | None = start(number)
+    def fill() -> None:
+        while len(upcoming) < depth:
+            upcoming.append(start(number + len(upcoming)))
 
     def begin_next() -> None:
-        nonlocal upcoming
-        upcoming = start(number + 1)
+        fill()
+        for starter in upcoming:
+            starter.use(crew.spare)
 
     try:
+        fill()
         while cases := choose():
-            assert upcoming is not None
-            current, upcoming = upcoming, None
-            with current:
-                meter, before = LoadMeter(), current.cpu_seconds()
+            meter, before = LoadMeter(), sum(starter.cpu_seconds() for starter in upcoming)
+            number += 1
+            with upcoming.popleft() as current:
                 workers = current.fork()
-                if prepare_ahead:
-                    current.spread()  # nothing is measured until they are prepared
-                else:
-                    upcoming = start(number + 1)
+                if not at_once:
+                    begin_next()
                 for arm in [arm for arm in workers if not any(case.on(arm) for case in cases)]:
                     workers.pop(arm).close()
                 block = measure_block(
                     workers,
                     cases,
-                    number=number,
-                    seed=seed + number,
+                    number=number - 1,
+                    seed=seed + number - 1,
                     cores=crew.measuring,
                     experiment=experiment,
-                    collected=begin_next if prepare_ahead else lambda: None,
+                    collected=begin_next if at_once else lambda: None,
                 )
-            assert upcoming is not None
-            shares = meter.shares(own=upcoming.cpu_seconds() - before)
+            shares = meter.shares(own=sum(starter.cpu_seconds() for starter in upcoming) - before)
+            if at_once:
+                for starter in upcoming:
+                    starter.use(crew.cores)
             yield replace(block, others=None if shares is None else sum(shares))
-            number += 1
     finally:
-        if upcoming is not None:
-            upcoming.end()
+        for starter in upcoming:
+            starter.end()

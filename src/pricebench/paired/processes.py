@@ -73,19 +73,18 @@ class Starter:
             processes: The arms to start. They are forked from one process if there are modules to share.
             modules: Imported before forking; none, and each arm is a process with imports of its own.
             seed: Of Python's hashes, one for the block.
-            at_once: The arms begin without waiting for `fork`, on the spare cores until they are measured.
+            at_once: The arms begin without waiting for `fork`, on all cores unless `use` says otherwise.
         """
         self._crew = crew
-        self._at_once = at_once
         self._is_taken = False
         self.workers: dict[str, Worker] = {}
         self._servers: list[subprocess.Popen[str]] = []
         self._files: list[Path] = []
         groups = [list(processes)] if modules else [[process] for process in processes]
         for group in groups:
-            self._start(group, modules, seed)
+            self._start(group, modules, seed, at_once=at_once)
 
-    def _start(self, processes: Sequence[Process], modules: Sequence[str], seed: int) -> None:
+    def _start(self, processes: Sequence[Process], modules: Sequence[str], seed: int, *, at_once: bool) -> None:
         crew, folder = self._crew, self._crew.workspace.folder
         theirs: list[socket.socket] = []
         arms = []
@@ -118,8 +117,9 @@ class Starter:
                     "root": None if crew.root is None else str(crew.root),
                     "modules": list(modules),
                     "arms": arms,
-                    "cores": list((self._at_once and crew.spare) or crew.cores),
-                    "at_once": self._at_once,
+                    # Who begins at once stays where its parent was sent.
+                    "cores": [] if at_once else list(crew.cores),
+                    "at_once": at_once,
                 }
             )
         )
@@ -139,7 +139,7 @@ class Starter:
         crew.workspace.will_end(server)
         for each in theirs:
             each.close()
-        if (modules or self._at_once) and crew.spare:
+        if modules and crew.spare and not at_once:
             # It imports while another block is measured.
             with suppress(OSError):
                 os.sched_setaffinity(server.pid, crew.spare)
@@ -172,14 +172,15 @@ class Starter:
                 server.stdin.flush()
         return self.workers
 
-    def spread(self) -> None:
-        """Let what runs already use all cores of the crew, where the system can."""
-        if not self._crew.spare:
+    def use(self, cores: Sequence[int]) -> None:
+        """Let what runs already use these cores, where the system can; no cores change nothing."""
+        if not cores:
             return
-        for pid in _processes({server.pid for server in self._servers}):
-            for thread in Path(f"/proc/{pid}/task").glob("*"):
-                with suppress(OSError, ValueError):  # it may end meanwhile
-                    os.sched_setaffinity(int(thread.name), self._crew.cores)
+        for _ in range(2):  # a process that was forked meanwhile is found by the second
+            for pid in _processes({server.pid for server in self._servers}):
+                for thread in Path(f"/proc/{pid}/task").glob("*"):
+                    with suppress(OSError, ValueError):  # it may end meanwhile
+                        os.sched_setaffinity(int(thread.name), cores)
 
     def cpu_seconds(self) -> Second:
         """Processor time of the processes of the block that still run, and of those that these have waited for."""

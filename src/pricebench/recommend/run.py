@@ -26,6 +26,7 @@ from pricebench.recommend.report import Report
 from pricebench.units import Second
 
 _CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
+_AHEAD = 2  # preparing a block takes a core ten seconds and more; the measurement of one, seconds
 _ARM = "pricebench.recommend.arm:main"
 
 
@@ -225,9 +226,7 @@ class _Run:
             is_early = len(self._evidence.blocks) < LOOKS[0]
             return [each for each in cases if is_early or each.name in traffic]
 
-        for block in blocks(
-            crew, lambda: processes, choose, modules=modules, seed=self._request.seed, prepare_ahead=True
-        ):
+        for block in blocks(crew, lambda: processes, choose, modules=modules, seed=self._request.seed, ahead=_AHEAD):
             self._add(block)
 
     def _cases(self) -> list[Case]:
