@@ -149,6 +149,16 @@ def test_another_shape_is_named_where_the_number_of_calls_changes_nothing():
     assert turn.condition == "calls of shape full (batch 64) alone"
 
 
+def test_a_shape_that_too_few_blocks_measured_is_not_named():
+    made = evidence({"single": {"fx": 0.5}, "full": {"fx": 1.2}})
+    later = [replace(block, seconds={"inference[single]": block.seconds["inference[single]"]}) for block in made.blocks]
+
+    for enough, words in ((4, None), (5, "calls of shape full (batch 64) alone")):
+        some = replace(made, blocks=(*made.blocks[:enough], *later[enough:]))
+        turn = turning_point(some, need(restarts_per_day=0.0), SHAPES)
+        assert (turn and turn.condition) == words
+
+
 def test_nothing_that_was_measured_may_change_the_answer():
     made = evidence({name: {"fx": 1.5} for name in SHAPES})
 

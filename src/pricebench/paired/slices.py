@@ -15,7 +15,7 @@ from pricebench.units import Second
 
 _ROUNDS = 8  # slices of each arm; even, for every order is followed by its reverse
 _SLICE: Second = 0.02
-_MOST: Second = 2.0  # an arm's slices of one case; longer calls have fewer rounds
+MOST: Second = 2.0  # of an arm's slices of one case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +26,13 @@ class Case:
         name: In a block's records.
         ids: What an arm's process calls it, by arm. An arm that is not named does not take part.
         estimate: Seconds per call, for a case that allows so few calls that it cannot be calibrated.
+        most: Seconds of an arm's slices; of longer calls there are fewer rounds.
     """
 
     name: str
     ids: Mapping[str, str]
     estimate: Second = 0.0
+    most: Second = MOST
 
     def on(self, arm: str) -> str | None:
         """Its id on an arm; None where the arm does not take part."""
@@ -107,7 +109,7 @@ def measure_block(
         if reached and not failed:
             limit = min(limits, key=lambda limit: limit.rounds, default=None)
             try:
-                measured[case.name] = _measure(reached, chance, cores, limit, case.estimate, experiment)
+                measured[case.name] = _measure(reached, chance, cores, limit, case, experiment)
             except EndedError as ended:
                 failed[ended.arm] = str(ended)
                 del reached[ended.arm]
@@ -158,7 +160,7 @@ def _measure(
     chance: random.Random,
     cores: Sequence[int],
     limit: _Limit | None,
-    rehearsed: Second,
+    case: Case,
     experiment: Experiment,
 ) -> _Slices:
     """The slices of every arm of one case."""
@@ -170,16 +172,16 @@ def _measure(
     estimate = max(estimates.values())
     if limit is not None:
         num_rounds = min(_ROUNDS, limit.rounds)
-        fitting = int(_MOST / max(rehearsed * limit.iterations * num_rounds, 1e-9))
+        fitting = int(case.most / max(case.estimate * limit.iterations * num_rounds, 1e-9))
         num_calls = max(1, min(limit.rounds // num_rounds, fitting))
     else:
         num_calls = max(1, round(_SLICE / max(estimate, 1e-9)))
-        num_rounds = min(_ROUNDS, max(2, int(_MOST / max(estimate * num_calls, 1e-9)) // 2 * 2))
+        num_rounds = min(_ROUNDS, max(2, int(case.most / max(estimate * num_calls, 1e-9)) // 2 * 2))
     watched = {arm: _Watched(workers[arm], num_calls) for arm in arms}
     spins = dict.fromkeys(arms, 0.0)
     for arm in experiment.planted.keys() & spins.keys():
         # What a call takes has to be known well here. A case with limited rounds has none to spare for that.
-        spins[arm] = experiment.planted[arm] * (rehearsed if limit is not None else watched[arm].rehearse())
+        spins[arm] = experiment.planted[arm] * (case.estimate if limit is not None else watched[arm].rehearse())
     order: list[str] = []
     for number in range(num_rounds):
         # Every random order is followed by its reverse: what drifts evenly cancels.

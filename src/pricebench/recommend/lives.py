@@ -183,18 +183,20 @@ def _request(
     is_checked: bool = True,
 ) -> dict[str, Any]:
     sizes = day(need, found["shapes"], found["batch"])
-    # A training step on one row is refused by batch norm, and asked of nobody.
-    several = [each for each in sizes if each.get(found["batch"], 2) > 1] or sizes
-    steps = (
-        [dict(share.sizes) for share in need.traffic] if need.kind == "training" else [dict(found["shapes"]["full"])]
-    )
+    if need.kind == "training":
+        # A training step on one row is refused by batch norm, and asked of nobody.
+        several = [each for each in sizes if each.get(found["batch"], 2) > 1] or sizes
+        steps = [dict(share.sizes) for share in need.traffic]
+        steps += [each for each in several if each not in steps][:1]
+    else:
+        steps = [dict(found["shapes"]["full"])]
     return {
         "do": "life",
         "mode": mode,
         "dims": found["dims"],
         "kinds": kinds or _kinds(found, need),
         "day": sizes,
-        "training_day": steps + [each for each in several if each not in steps][:1],
+        "training_day": steps,
         "checked": {share.shape: share.sizes for share in need.traffic} | found["shapes"],
         "is_brief": is_brief,
         "is_checked": is_checked and not is_brief,

@@ -14,7 +14,7 @@ from pricebench.load import LoadMeter
 from pricebench.paired.blocks import blocks
 from pricebench.paired.processes import Crew, ThreadError
 from pricebench.paired.records import Block
-from pricebench.paired.slices import Case
+from pricebench.paired.slices import MOST, Case
 from pricebench.paired.worker import Process, WorkerError
 from pricebench.paired.workspace import Workspace
 from pricebench.recommend import lives
@@ -27,6 +27,7 @@ from pricebench.units import Second
 
 _CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
 _AHEAD = 2  # preparing a block takes a core ten seconds and more; the measurement of one, seconds
+_MOST_ASIDE: Second = 0.5  # an arm's slices of a case that decides nothing
 _ARM = "pricebench.recommend.arm:main"
 
 
@@ -177,6 +178,8 @@ class _Run:
         self._clock = clock
         self._say = say
         self._show = show
+        self._traffic = {case(need.kind, share.shape) for share in need.traffic}
+        self._has_all_cases = True
         self._walls: list[Second] = []
         self._ended = clock
         self.num_modules = 0
@@ -217,17 +220,25 @@ class _Run:
             return self._evidence
 
     def _measure(self, crew: Crew, processes: Sequence[Process], cases: Sequence[Case], modules: Sequence[str]) -> None:
-        """Blocks until nothing is left: all cases up to the first look, then those that are priced."""
-        traffic = {case(self._need.kind, share.shape) for share in self._need.traffic}
+        """Blocks until nothing is left: all cases up to the first look if there is time, then those that are priced."""
 
         def choose() -> Sequence[Case]:
+            if self._has_all_cases and not self._affords_all_cases():
+                self._has_all_cases = False
+                self._walls.clear()  # what comes is shorter
             if not self._goes_on():
                 return ()
-            is_early = len(self._evidence.blocks) < LOOKS[0]
-            return [each for each in cases if is_early or each.name in traffic]
+            return [each for each in cases if self._has_all_cases or each.name in self._traffic]
 
         for block in blocks(crew, lambda: processes, choose, modules=modules, seed=self._request.seed, ahead=_AHEAD):
             self._add(block)
+
+    def _affords_all_cases(self) -> bool:
+        """Whether the first look is reached in time with them; the first block has them, so that there is a figure."""
+        if not self._walls:
+            return True
+        spent, left = time.monotonic() - self._clock, LOOKS[0] - len(self._evidence.blocks)
+        return left > 0 and spent + left * max(self._walls) <= self._request.budget
 
     def _cases(self) -> list[Case]:
         """The traffic first; then the workload's other shapes; then training, or the other way round."""
@@ -246,14 +257,14 @@ class _Run:
             arms = [*modes, *([NULL] if EAGER in modes else [])]
             name = case(kind, shape)
             if EAGER in modes:
-                found.append(Case(name=name, ids=dict.fromkeys(arms, name)))
+                most = MOST if name in self._traffic else _MOST_ASIDE
+                found.append(Case(name=name, ids=dict.fromkeys(arms, name), most=most))
         return found
 
     def _processes(self, cases: Sequence[Case]) -> list[Process]:
         setting, need = self._setting, self._need
         sizes = {name: dict(found) for name, found in self._facts["shapes"].items()}
         sizes |= {share.shape: dict(share.sizes) for share in need.traffic}
-        traffic = {case(need.kind, share.shape) for share in need.traffic}
         arms = list(dict.fromkeys(arm for each in cases for arm in each.ids))
         return [
             Process(
@@ -273,7 +284,7 @@ class _Run:
                                 "name": each.name,
                                 "kind": each.name.partition("[")[0],
                                 "sizes": sizes[each.name.partition("[")[2].removesuffix("]")],
-                                "is_traffic": each.name in traffic,
+                                "is_traffic": each.name in self._traffic,
                             }
                             for each in cases
                             if arm in each.ids
