@@ -13,7 +13,7 @@ import os
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,7 +151,7 @@ def _inference(workload: Workload, mode: ExecutionMode, request: Mapping[str, An
     first = workload.inputs(day[0])
     began = time.perf_counter()
     forward = mode.prepare_inference(workload.module, first)
-    day_of = _Day(workload, lambda inputs: inputs.call(forward), request, began)
+    day_of = _Day(workload, lambda inputs: inputs.call(forward), request, began, day)
     answer = day_of.live(workload.inputs)
     answer["resident"] = _resident()
     answer["artifact_bytes"] = _artifact(workload.module, mode)
@@ -178,26 +178,29 @@ def _inference(workload: Workload, mode: ExecutionMode, request: Mapping[str, An
 
 
 def _training(workload: Workload, mode: ExecutionMode, request: Mapping[str, Any]) -> dict[str, Any]:
+    """A day of steps where these are priced; else only whether a step is right, which needs no optimizer."""
     import torch  # noqa: PLC0415
 
     from pricebench.workload.checks import expected_training, loss_and_gradients, quieted  # noqa: PLC0415
 
+    answer: dict[str, Any] = {}
+    day = request["training_day"]
     torch.manual_seed(workload.seed)
-    began = time.perf_counter()
-    step = training_step(workload, mode, request["training_day"][0])
-    answer = _Day(workload, lambda arguments: step(*arguments), request, began, "training_day").live(
-        lambda sizes: (workload.inputs(sizes), workload.targets(sizes))
-    )
-    answer["resident"] = _resident()
-    answer["artifact_bytes"] = _artifact(workload.module, mode)
+    if request["kinds"][0] == "training":
+        began = time.perf_counter()
+        step = training_step(workload, mode, day[0])
+        answer = _Day(workload, lambda arguments: step(*arguments), request, began, day).live(
+            lambda sizes: (workload.inputs(sizes), workload.targets(sizes))
+        )
+        answer["resident"] = _resident()
+        answer["artifact_bytes"] = _artifact(workload.module, mode)
     if not request["is_checked"]:
         return answer
     module, note = quieted(workload)
-    sizes = request["training_day"][0]
-    expected = expected_training(workload, module, sizes)
+    expected = expected_training(workload, module, day[0])
     # Not `prepare_training`: what had to be put into evaluation mode stays in it.
-    forward = mode.build(module, workload.inputs(sizes))
-    found = loss_and_gradients(workload, module, forward, workload.inputs(sizes), workload.targets(sizes))
+    forward = mode.build(module, workload.inputs(day[0]))
+    found = loss_and_gradients(workload, module, forward, workload.inputs(day[0]), workload.targets(day[0]))
     answer["errors"] = {
         "full": {
             "error": expected.difference(found).error,
@@ -232,13 +235,18 @@ class _Day:
     """The sizes of a day, one after another: the first call of each, and what it costs from then on."""
 
     def __init__(
-        self, workload: Workload, run: Callable[[Any], Any], request: Mapping[str, Any], began: float, name: str = "day"
+        self,
+        workload: Workload,
+        run: Callable[[Any], Any],
+        request: Mapping[str, Any],
+        began: float,
+        sizes: Sequence[Mapping[str, int]],
     ) -> None:
         self._workload = workload
         self._run = run
         self._request = request
         self._began = began
-        self._sizes = request[name]
+        self._sizes = sizes
 
     def live(self, make: Callable[[Any], Any]) -> dict[str, Any]:
         calls = []
