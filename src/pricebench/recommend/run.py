@@ -234,11 +234,12 @@ class _Run:
             self._add(block)
 
     def _affords_all_cases(self) -> bool:
-        """Whether the first look is reached in time with them; the first block has them, so that there is a figure."""
+        """Whether the first look is reached in time with them: a first block may take as long as all of the lives."""
+        spent, budget = time.monotonic() - self._clock, self._request.budget
         if not self._walls:
-            return True
-        spent, left = time.monotonic() - self._clock, LOOKS[0] - len(self._evidence.blocks)
-        return left > 0 and spent + left * max(self._walls) <= self._request.budget
+            return spent <= budget / 2
+        left = LOOKS[0] - len(self._evidence.blocks)
+        return left > 0 and spent + left * max(self._walls) <= budget
 
     def _cases(self) -> list[Case]:
         """The traffic first; then the workload's other shapes; then training, or the other way round."""
