@@ -196,7 +196,7 @@ def _training(workload: Workload, mode: ExecutionMode, request: Mapping[str, Any
         answer["artifact_bytes"] = _artifact(workload.module, mode)
     if not request["is_checked"]:
         return answer
-    module, note = quieted(workload)
+    module, _ = quieted(workload)
     expected = expected_training(workload, module, day[0])
     # Not `prepare_training`: what had to be put into evaluation mode stays in it.
     forward = mode.build(module, workload.inputs(day[0]))
@@ -209,7 +209,6 @@ def _training(workload: Workload, mode: ExecutionMode, request: Mapping[str, Any
             "wrong": expected.wrong(found),
         }
     }
-    answer["note"] = note
     return answer
 
 
