@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pricebench.files import stored_reports
 from pricebench.recommend.decision import Ratio, decide
-from pricebench.recommend.report import Report, stored_reports
+from pricebench.recommend.report import Report
 from pricebench.recommend.run import Request, recommend
 from pricebench.recommend.table import percent
 from pricebench.units import format_duration

@@ -12,8 +12,7 @@ import pytest
 from evidence.readme import README, rendered
 from pricebench.cli import main
 from pricebench.data import make_houses
-from pricebench.gate.report import stored_reports
-from pricebench.recommend.report import stored_reports as recommendations
+from pricebench.files import stored_reports
 from pricebench.training import TrainingConfig
 from tests.dashboard.served import served
 
@@ -65,7 +64,7 @@ SHORTER = {"pricebench cliff": ["--budget", "1s"], "pricebench cliff --quick": [
 GATE_REPORT = stored_reports(README.parent / "reports" / "gate")[-1]
 SHORTER |= {command.strip(): ["--from", str(GATE_REPORT)] for command in COMMANDS if "gate" in command.split()}
 # So do those of `recommend`, which takes minutes.
-ANSWER = recommendations(README.parent / "reports" / "recommendations")[-1]
+ANSWER = stored_reports(README.parent / "reports" / "recommendations")[-1]
 SHORTER |= {command.strip(): ["--from", str(ANSWER)] for command in COMMANDS if "recommend" in command.split()}
 
 

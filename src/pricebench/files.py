@@ -46,6 +46,11 @@ def read_file(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
         return file.read()
 
 
+def stored_reports(folder: Path) -> list[Path]:
+    """The reports of a folder, `<fingerprint>_<time>.json`, oldest first by their names' times; none without it."""
+    return sorted(folder.glob("*_*.json"), key=lambda path: path.stem.rpartition("_")[2])
+
+
 def read_json(path: Path) -> Any:
     """The JSON in a file.
 

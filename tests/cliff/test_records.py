@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricebench.cliff.records import Report, stored_reports
+from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import CliffError
+from pricebench.files import stored_reports
 from tests.cliff.made import cell, report
 
 

@@ -7,9 +7,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from pricebench.errors import ExitCode
+from pricebench.files import stored_reports
 from pricebench.gate.junit import write_junit
 from pricebench.gate.records import GateError
-from pricebench.gate.report import Report, stored_reports
+from pricebench.gate.report import Report
 from pricebench.gate.table import line, row, sentences, workflow_commands
 from tests.gate.made import NAME, UNSEEN, block, finding, report
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from pricebench.errors import ExitCode
+from pricebench.files import stored_reports
 from pricebench.modes import MODES
-from pricebench.recommend.report import Report, stored_reports
+from pricebench.recommend.report import Report
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from pricebench.errors import ExitCode
+from pricebench.files import stored_reports
 from pricebench.recommend.conclusion import conclude, formula
 from pricebench.recommend.evidence import Evidence
 from pricebench.recommend.need import Goal, RecommendError
-from pricebench.recommend.report import Report, stored_reports
+from pricebench.recommend.report import Report
 from pricebench.recommend.table import sections, sentences
 from tests.recommend.made import FACTS, evidence, life, need, tried
 

@@ -284,11 +284,6 @@ def _check_block(block: Any) -> None:
         raise wrong("arm", "as many times as eager and again have, and at least one", lengths["arm"])
 
 
-def stored_reports(folder: Path) -> list[Path]:
-    """Files of cliff reports, oldest first by their names' times."""
-    return sorted(folder.glob("*.json"), key=lambda path: path.stem.rpartition("_")[2])
-
-
 def _rounded(value: Any) -> Any:
     """Nine significant digits: the clock has no more, and the file is half as long."""
     if isinstance(value, float):

@@ -273,11 +273,6 @@ def exit_code(
     return ExitCode.INCONCLUSIVE if Verdict.UNDECIDED in verdicts else ExitCode.FINE
 
 
-def stored_reports(folder: Path) -> list[Path]:
-    """Files of gate reports, oldest first by their names' times."""
-    return sorted(folder.glob("*_*.json"), key=lambda path: path.stem.rpartition("_")[2])
-
-
 def short(benchmark: str) -> str:
     """An id without its file."""
     return benchmark.partition("::")[2] or benchmark

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 
 from pricebench.load import LoadMeter
 from pricebench.paired.processes import Crew, Starter
@@ -47,6 +48,7 @@ def blocks(
     at_once = bool(ahead and crew.spare)
     depth = ahead if at_once else 1
     upcoming: deque[Starter] = deque()
+    unprepared = count(first)
     number = first
 
     def start(number: int) -> Starter:
@@ -55,7 +57,7 @@ def blocks(
 
     def fill() -> None:
         while len(upcoming) < depth:
-            upcoming.append(start(number + len(upcoming)))
+            upcoming.append(start(next(unprepared)))
 
     def begin_next() -> None:
         fill()
@@ -66,7 +68,6 @@ def blocks(
         fill()
         while cases := choose():
             meter, before = LoadMeter(), sum(starter.cpu_seconds() for starter in upcoming)
-            number += 1
             with upcoming.popleft() as current:
                 workers = current.fork()
                 if not at_once:
@@ -76,8 +77,8 @@ def blocks(
                 block = measure_block(
                     workers,
                     cases,
-                    number=number - 1,
-                    seed=seed + number - 1,
+                    number=number,
+                    seed=seed + number,
                     cores=crew.measuring,
                     experiment=experiment,
                     collected=begin_next if at_once else lambda: None,
@@ -86,6 +87,7 @@ def blocks(
             if at_once:
                 for starter in upcoming:
                     starter.use(crew.cores)
+            number += 1
             yield replace(block, others=None if shares is None else sum(shares))
     finally:
         for starter in upcoming:

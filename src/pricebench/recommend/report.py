@@ -245,8 +245,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
-
-
-def stored_reports(folder: Path) -> list[Path]:
-    """Files of recommendations, oldest first by their names' times."""
-    return sorted(folder.glob("*_*.json"), key=lambda path: path.stem.rpartition("_")[2])

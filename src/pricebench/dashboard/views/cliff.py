@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from pricebench.cliff.records import Report, stored_reports
+from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import CliffError, Kind
 from pricebench.dashboard import charts
 from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, most_telling, shown
 from pricebench.dashboard.plain import line_of, plain
-from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.tables import section_frame
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.views.stored import reports_or_stop
 from pricebench.dashboard.workloads import name_of
 
 
 def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("What does a new batch shape cost?")
-    folder = settings.reports / FOLDER
-    versions = parts.versions_below(folder, "*.json")
-    reports = _read(folder, versions)
-    parts.unreadable(reports.unreadable.items())
-    if not reports.found:
-        option = "" if settings.reports == Settings().reports else f" --reports {shlex.quote(str(settings.reports))}"
-        parts.command(
-            f"There is no report in {folder} yet. Make one; it takes some minutes:", f"uv run pricebench cliff{option}"
-        )
-        return
+    reports = reports_or_stop(
+        settings,
+        FOLDER,
+        Report.load,
+        noun="report",
+        duration="some minutes",
+        command="uv run pricebench cliff",
+    )
     workload = parts.choose_workload(map(_workload, reports.found.values()), page="cliff")
     mine = {path: report for path, report in reports.found.items() if _workload(report) == workload}
     left, right = st.columns(2)
@@ -50,7 +47,7 @@ def show(settings: Settings) -> None:
         return
     kind = kinds[right.selectbox("Kind of step", list(kinds), key="kind", bind="query-params")]
     try:
-        found = _shown(report, kind, folder, versions, path)
+        found = _shown(report, kind, settings.reports, path, report.started)
     except CliffError as error:
         parts.refuse(str(error))
         return
@@ -69,11 +66,6 @@ def show(settings: Settings) -> None:
                 st.caption(plain(note))
     for sentence in found.sentences:
         st.caption(plain(sentence))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _read(folder: Path, versions: tuple[object, ...]) -> Reports[Report]:  # noqa: ARG001 - part of the key
-    return read_reports(stored_reports(folder), Report.load)
 
 
 @st.cache_resource(max_entries=20, show_spinner="Reading the report …")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import streamlit as st
@@ -10,28 +9,26 @@ import streamlit as st
 from pricebench.dashboard import charts
 from pricebench.dashboard.gates import FOLDER, blocks_frame, findings_frame, intervals_frame
 from pricebench.dashboard.plain import line_of, plain
-from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.views.stored import reports_or_stop
 from pricebench.dashboard.workloads import name_of
 from pricebench.errors import ExitCode
-from pricebench.gate.report import Report, stored_reports
+from pricebench.gate.report import Report
 from pricebench.gate.table import sentences
 
 
 def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("May this change be merged?")
-    folder = settings.reports / FOLDER
-    reports = _read(folder, parts.versions_below(folder, "*_*.json"))
-    parts.unreadable(reports.unreadable.items())
-    if not reports.found:
-        option = "" if settings.reports == Settings().reports else f" --reports {shlex.quote(str(settings.reports))}"
-        parts.command(
-            f"There is no report in {folder} yet. Make one; it takes some minutes:",
-            f"uv run pricebench gate --base main{option}",
-        )
-        return
+    reports = reports_or_stop(
+        settings,
+        FOLDER,
+        Report.load,
+        noun="report",
+        duration="some minutes",
+        command="uv run pricebench gate --base main",
+    )
     path = parts.choose(
         "Report",
         {path.stem: _label(path, report) for path, report in reports.found.items()},
@@ -54,11 +51,6 @@ def show(settings: Settings) -> None:
         )
     for sentence in sentences(report):
         st.caption(plain(sentence))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _read(folder: Path, versions: tuple[object, ...]) -> Reports[Report]:  # noqa: ARG001 - part of the key
-    return read_reports(stored_reports(folder), Report.load)
 
 
 def _label(path: Path, report: Report) -> str:

@@ -36,6 +36,11 @@ def command(sentence: str, line: str) -> None:
     st.code(line, language="bash")
 
 
+def reports_option(settings: Settings) -> str:
+    """What a command needs so that it writes where these pages read."""
+    return "" if settings.reports == Settings().reports else f" --reports {shlex.quote(str(settings.reports))}"
+
+
 def finding(sentence: str) -> None:
     """What a page found, which may quote a file, before anything that shows it."""
     st.info(plain_long(sentence), icon=":material/lightbulb:")
@@ -139,15 +144,15 @@ def _typed(given: Input) -> float:
 def history_or_stop(settings: Settings) -> History:
     """The stored runs, or a sentence that says how to make one and the end of the page."""
     folder = settings.reports / FOLDER
-    option = "" if settings.reports == Settings().reports else f" --reports {shlex.quote(str(settings.reports))}"
+    making = f"{BENCHMARKS}{reports_option(settings)}"
     try:
         history = _history(folder, folders_changed(folder))
     except HistoryError:
-        command(f"There is no folder {folder} yet. Make a first run; it takes some minutes:", f"{BENCHMARKS}{option}")
+        command(f"There is no folder {folder} yet. Make a first run; it takes some minutes:", making)
         st.stop()
     unreadable(history.unreadable)
     if not len(history.run_table):
-        command(f"There are no stored runs in {folder} yet. Make one; it takes some minutes:", f"{BENCHMARKS}{option}")
+        command(f"There are no stored runs in {folder} yet. Make one; it takes some minutes:", making)
         st.stop()
     return history
 

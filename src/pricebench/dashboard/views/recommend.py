@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
-
 import streamlit as st
 
 from pricebench.dashboard import charts
 from pricebench.dashboard.plain import line_of, plain_long
 from pricebench.dashboard.recommendations import FOLDER, Shown, answers_frame, shown, upgrades
-from pricebench.dashboard.reports import Reports, read_reports
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.tables import section_frame
 from pricebench.dashboard.views import parts
+from pricebench.dashboard.views.stored import reports_or_stop
 from pricebench.dashboard.workloads import name_of
 from pricebench.recommend.need import RecommendError
-from pricebench.recommend.report import Report, stored_reports
+from pricebench.recommend.report import Report
 
 
 def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("Which mode should I ship?")
-    folder = settings.reports / FOLDER
-    reports = _read(folder, parts.versions_below(folder, "*_*.json"))
-    parts.unreadable(reports.unreadable.items())
-    if not reports.found:
-        option = "" if settings.reports == Settings().reports else f" --reports {shlex.quote(str(settings.reports))}"
-        parts.command(
-            f"There is no recommendation in {folder} yet. Make one; it takes up to five minutes:",
-            f"uv run pricebench recommend{option}",
-        )
-        return
+    reports = reports_or_stop(
+        settings,
+        FOLDER,
+        Report.load,
+        noun="recommendation",
+        duration="up to five minutes",
+        command="uv run pricebench recommend",
+    )
     workload = parts.choose_workload((name_of(report.workload) for report in reports.found.values()), page="recommend")
     mine = {path.stem: report for path, report in reports.found.items() if name_of(report.workload) == workload}
     report = mine[
@@ -53,11 +48,6 @@ def show(settings: Settings) -> None:
     _show_elsewhere(list(mine.values()))
     for sentence in found.sentences:
         st.caption(plain_long(sentence))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _read(folder: Path, versions: tuple[object, ...]) -> Reports[Report]:  # noqa: ARG001 - part of the key
-    return read_reports(stored_reports(folder), Report.load)
 
 
 def _label(name: str, report: Report) -> str:
