@@ -23,7 +23,7 @@ def test_forward(
     forward_case(workload, mode, shape, device).run(benchmark)
 
 
-@pytest.mark.parametrize("shape", ["full", "single"])
+@pytest.mark.parametrize("shape", ["single", "2", "8", "64", "512", "full", "2049", "5000"])
 def test_predict(
     benchmark: BenchmarkFixture,
     mode: ExecutionMode,

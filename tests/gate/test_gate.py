@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import venv
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.environments import linked_environment
 from tests.gate.test_trees import git
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk over inherited sockets")
@@ -88,22 +86,6 @@ class Project:
 @pytest.fixture
 def project(tmp_path):
     return Project(tmp_path)
-
-
-def environment(folder, *names):
-    """A virtual environment with links to these distributions, and what they need, of the one that runs the tests."""
-    venv.create(folder, with_pip=False)
-    (site,) = folder.glob("lib/python*/site-packages")
-    left, seen = list(names), set()
-    while left:
-        found = metadata.distribution(left.pop())
-        if found.name in seen:
-            continue
-        seen.add(found.name)
-        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
-            (site / top).symlink_to(found.locate_file(top))
-        left += [re.match(r"[\w.-]+", need)[0] for need in found.requires or () if ";" not in need]
-    return folder / "bin" / "python"
 
 
 def running():
@@ -324,7 +306,7 @@ def test_other_dependencies_need_another_environment(project):
 
 
 def test_a_suite_is_measured_in_an_environment_without_pricebench(project, tmp_path):
-    python = environment(tmp_path / "environment", "pytest", "pytest-benchmark")
+    python = linked_environment(tmp_path / "environment", "pytest", "pytest-benchmark")
     project.edit(
         "bench/conftest.py",
         "import pytest",
@@ -345,7 +327,7 @@ def test_a_suite_is_measured_in_an_environment_without_pricebench(project, tmp_p
 
 @pytest.mark.parametrize("option", ["--python", "--base-python"])
 def test_an_environment_without_pytest_benchmark_is_told_how_to_get_it(project, tmp_path, option):
-    python = environment(tmp_path / "environment", "pytest")
+    python = linked_environment(tmp_path / "environment", "pytest")
 
     result = project.gate(*BRIEF, option, str(python))
 

@@ -197,7 +197,7 @@ def test_distances_are_in_training_standard_deviations(predictor, artifacts):
 
 @pytest.mark.skipif(COMPILE.missing() is not None, reason=str(COMPILE.missing()))
 @pytest.mark.parametrize("order", [(1, 5000, 2, 2048, 3, 0, 1, 4097), (2048, 7, 1, 5000, 2)])
-def test_any_number_of_rows_compiles_at_most_two_graphs(artifacts, order):
+def test_any_number_of_rows_compiles_no_more_graphs_than_the_mode_has_sizes(artifacts, order):
     forget()
     predictor = Predictor(artifacts, mode="compile")
     before = counters["stats"]["unique_graphs"]
@@ -209,7 +209,7 @@ def test_any_number_of_rows_compiles_at_most_two_graphs(artifacts, order):
     with torch.no_grad():
         predictor.predict(HOUSES[:1])
 
-    assert counters["stats"]["unique_graphs"] - before == 2
+    assert counters["stats"]["unique_graphs"] - before <= len(COMPILE.sizes)
 
 
 def test_an_unknown_mode_suggests_the_nearest(artifacts):

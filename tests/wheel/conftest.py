@@ -10,18 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.environments import linked_environment
+
 ROOT = Path(__file__).parents[2]
 # Another test's settings, or ours, are not those of somebody who installed a wheel.
 FOREIGN = ("PYTEST_", "PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT", "GITHUB_", "GIT_")
 
 
 class Environment:
-    """An environment with the wheel in it."""
+    """An environment, into which the wheel is installed."""
 
     def __init__(self, folder: Path, wheel: Path, extras: str = "") -> None:
         self.folder = folder
-        uv("venv", "--quiet", "--python", sys.executable, str(folder))
-        uv("pip", "install", "--quiet", "--python", str(self.program("python")), f"{wheel}{extras}")
+        install = ("pip", "install", "--python", str(self.program("python")), f"{wheel}{extras}")
+        # What is linked belongs to another environment: nothing may be put in its place.
+        assert "uninstall" not in uv(*install, "--dry-run").stderr
+        uv(*install)
 
     def program(self, name: str) -> Path:
         return self.folder / "bin" / name
@@ -46,10 +50,10 @@ class Environment:
         return {**kept, "COLUMNS": "140", "PATH": f"{self.folder / 'bin'}{os.pathsep}{kept['PATH']}"}
 
 
-def uv(*arguments: str) -> None:
+def uv(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("uv")
     assert program is not None
-    subprocess.run([program, *arguments], check=True, capture_output=True, text=True)
+    return subprocess.run([program, *arguments], check=True, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")
@@ -64,4 +68,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def base_install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return Environment(tmp_path_factory.mktemp("base") / "env", wheel)
+    folder = tmp_path_factory.mktemp("base") / "env"
+    uv("venv", "--quiet", "--python", sys.executable, str(folder))
+    return Environment(folder, wheel)
+
+
+@pytest.fixture(scope="session")
+def full_install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Where the large packages are there already: copying them, and compiling them for Python, would take a minute."""
+    folder = tmp_path_factory.mktemp("full") / "env"
+    linked_environment(folder, "torch", "streamlit", "pyarrow")
+    return Environment(folder, wheel, "[all]")

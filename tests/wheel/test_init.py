@@ -14,7 +14,6 @@ from urllib.request import urlopen
 import pytest
 
 from tests.gate.test_trees import git
-from tests.wheel.conftest import Environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an environment there has other folders")
 
@@ -31,23 +30,18 @@ def build():
 BRIEF = ("-k", "eager and single", "--benchmark-max-time=0.02", "--threads", "1")
 
 
-@pytest.fixture(scope="session")
-def everything(wheel, tmp_path_factory):
-    return Environment(tmp_path_factory.mktemp("everything") / "env", wheel, "[all]")
-
-
-def test_a_repository_is_given_benchmarks_that_compare_gate_and_show(everything, tmp_path):
+def test_a_repository_is_given_benchmarks_that_compare_gate_and_show(full_install, tmp_path):
     root = tmp_path / "project"
     root.mkdir()
     (root / "mymodel.py").write_text(MODEL)
     git(root, "init", "--quiet", "--initial-branch=main")
-    made = everything.run("pricebench", "init", "mymodel:build", cwd=root)
+    made = full_install.run("pricebench", "init", "mymodel:build", cwd=root)
     assert made.returncode == 0, made.stderr
     git(root, "add", ".")
     git(root, "commit", "--quiet", "-m", "benchmarks")
 
-    first = everything.run("pytest", "benchmarks", *BRIEF, cwd=root)
-    second = everything.run("pytest", "benchmarks", "--benchmark-compare", *BRIEF, cwd=root)
+    first = full_install.run("pytest", "benchmarks", *BRIEF, cwd=root)
+    second = full_install.run("pytest", "benchmarks", "--benchmark-compare", *BRIEF, cwd=root)
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert re.search(r"1 passed, \d+ deselected", first.stdout)
@@ -57,17 +51,17 @@ def test_a_repository_is_given_benchmarks_that_compare_gate_and_show(everything,
         (benchmark,) = json.loads(path.read_text())["benchmarks"]
         assert benchmark["extra_info"]["workload"] == "mymodel"
 
-    listed = everything.run("pricebench", "history", "list", cwd=root)
+    listed = full_install.run("pricebench", "history", "list", cwd=root)
     assert (listed.stdout.count("0001_"), listed.stdout.count("0002_")) == (1, 1), listed.stderr
 
     gate = ("gate", "--base", "main", "-k", "eager and single", "--budget", "5s", "--json")
-    judged = everything.run("pricebench", *gate, cwd=root)
+    judged = full_install.run("pricebench", *gate, cwd=root)
     # Five seconds may decide nothing; that it measured both sides is the point.
     (finding,) = json.loads(judged.stdout)["findings"]
     assert finding["benchmark"] == "benchmarks/test_modes.py::test_forward[eager-single]"
     assert finding["verdict"] in ("ok", "undecided"), judged.stderr
 
-    assert health(everything, root) == "ok"
+    assert health(full_install, root) == "ok"
 
 
 def health(environment, root):
