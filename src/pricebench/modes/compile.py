@@ -76,8 +76,7 @@ def _build(module: nn.Module, inputs: Inputs) -> Forward:  # noqa: ARG001 - comp
     return compiled
 
 
-# Steps of eight: padding costs little at the small end, where a call is mostly overhead, and five graphs are compiled in
-# seconds.
+# Steps of eight: padding costs little where a call is mostly overhead, and five graphs are compiled in seconds.
 _SIZES = (1, 8, 64, 512, 2048)
 
 MODE = ExecutionMode(
