@@ -30,6 +30,8 @@ class ExecutionMode:
         missing: Says why the mode cannot run here, or None where it can. Cheap: it compiles nothing.
         needs_python: Whether what it makes runs inside of a Python process.
         needs_compiler: Whether a compiler has to be there where it runs.
+        sizes: Batch sizes to prepare, ascending, where each new size costs a compilation: a batch is padded to one of
+            them. Empty where any size runs as it is.
         build: `(module, inputs)` -> a callable that computes the same in this mode and shares the module's parameters.
         freeze: Further work for inference on what `build` made, where the mode has any.
         code: `(module, inputs)` -> what the mode made of the module, to be read, or None where it makes nothing. It
@@ -43,6 +45,7 @@ class ExecutionMode:
     missing: Callable[[], str | None]
     needs_python: bool = True
     needs_compiler: bool = False
+    sizes: tuple[int, ...] = ()
     build: Callable[[nn.Module, Inputs], Forward]
     freeze: Callable[[Forward], Forward] | None = None
     code: Callable[[nn.Module, Inputs], str] | None = None

@@ -18,12 +18,12 @@ from pricebench.data import FEATURES
 from pricebench.errors import ArtifactError
 from pricebench.modes import mode_named
 from pricebench.normalization import TrainingStats
+from pricebench.serving.pieces import pieces
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FAMILIAR_SD = 4.0
-CHUNK_ROWS = 2048
 
 
 class Pricer(nn.Module):
@@ -45,8 +45,8 @@ class Pricer(nn.Module):
 class Predictor:
     """A trained model that prices houses.
 
-    Any number of rows is run in chunks of one fixed shape, the last one padded: a mode that compiles per shape compiles
-    once for single houses and once for everything else.
+    Any number of rows is run in pieces of the sizes that the mode wants; only a mode that compiles per shape wants any,
+    and pads.
 
     Attributes:
         stats: Statistics of the training data.
@@ -60,7 +60,9 @@ class Predictor:
             )
         self.stats: TrainingStats = artifacts.stats
         example = torch.zeros(1, len(FEATURES), dtype=torch.float64)
-        self._forward = mode_named(mode).prepare_inference(Pricer(artifacts), example)
+        prepared = mode_named(mode)
+        self._sizes = prepared.sizes
+        self._forward = prepared.prepare_inference(Pricer(artifacts), example)
 
     @classmethod
     def load(cls, folder: Path, *, mode: str = "eager") -> Predictor:
@@ -81,20 +83,16 @@ class Predictor:
         Raises:
             ValueError: Wrong shape, or a column is missing.
         """
-        # Chunks made inside and outside of a caller's inference mode would each get compiled graphs of their own.
+        x_NF = _as_array(features)
+        price_N = np.empty(len(x_NF))
+        # Tensors made inside and outside of a caller's inference mode would each get compiled graphs of their own.
         with torch.inference_mode():
-            x_NF = torch.from_numpy(_as_array(features))
-            if len(x_NF) == 1:
-                priced = [self._forward(x_NF)]
-            else:
-                priced = [self._price_chunk(chunk) for chunk in torch.split(x_NF, CHUNK_ROWS)]
-            price_N: NDArray[np.float64] = torch.cat([*priced, torch.empty(0, 1)]).double().numpy()[:, 0]
+            for start, stop, size in pieces(len(x_NF), self._sizes):
+                rows = torch.from_numpy(x_NF[start:stop])
+                if size > stop - start:
+                    rows = nn.functional.pad(rows, (0, 0, 0, size - (stop - start)))
+                price_N[start:stop] = self._forward(rows).numpy()[: stop - start, 0]
         return price_N
-
-    def _price_chunk(self, x_NF: Tensor) -> Tensor:
-        num_missing = CHUNK_ROWS - len(x_NF)
-        price_N1: Tensor = self._forward(nn.functional.pad(x_NF, (0, 0, 0, num_missing)))
-        return price_N1[: len(x_NF)]
 
     def distance_sd(self, features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
         """How far each value is from the training mean, `(N, F)`, in training standard deviations."""
