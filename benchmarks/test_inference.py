@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -36,12 +37,12 @@ def test_predict(
     """Raw features to dollars: checks, normalise, model, denormalise. The error is in dollars."""
     if device.type != "cpu":
         pytest.skip("the predictor serves on the CPU")
-    rows = min(workload.rows(shape), training_rows.num_rows)
-    features_NF = training_rows.features_NF[:rows]
+    rows = int(shape) if shape.isdigit() else min(workload.rows(shape), training_rows.num_rows)
+    features_NF = np.resize(training_rows.features_NF, (rows, training_rows.features_NF.shape[1]))
     expected = prices_in_float64(artifacts, features_NF)
     tolerance = dollar_tolerance(artifacts)
-    info = describe(workload, mode, shape, lambda: workload.inputs(rows).call(artifacts.model))
-    benchmark.extra_info.update({**info, "rows": rows})
+    info = describe(workload, mode, rows, lambda: workload.inputs(rows).call(artifacts.model))
+    benchmark.extra_info.update({**info, "shape": shape})
     predictor = Predictor(artifacts, mode=mode.name)
     for _ in range(WARM_UP_CALLS):
         checked_error(torch.from_numpy(predictor.predict(features_NF)), expected, tolerance=tolerance)

@@ -268,7 +268,7 @@ def check(found: Any, expected: Expected) -> dict[str, Any]:
     }
 
 
-def describe(workload: Workload, mode: ExecutionMode, shape: str, run: Callable[[], Any]) -> dict[str, Any]:
+def describe(workload: Workload, mode: ExecutionMode, shape: str | int, run: Callable[[], Any]) -> dict[str, Any]:
     """The `extra_info` that every case has; `run` is one eager call, for its FLOP."""
     tensors = [tensor for _, tensor in workload.inputs(shape).tensors()]
     with torch.inference_mode():
@@ -279,7 +279,7 @@ def describe(workload: Workload, mode: ExecutionMode, shape: str, run: Callable[
     return {
         "workload": workload.name,
         "mode": mode.name,
-        "shape": shape,
+        "shape": str(shape),
         "rows": workload.rows(shape),
         "sizes": dict(workload.sizes(shape)),
         "device": first.device.type,

@@ -5,6 +5,7 @@ from itertools import combinations_with_replacement
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pricebench.serving.pieces import MOST_ROWS, pieces
 
 SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=5, unique=True).map(sorted)

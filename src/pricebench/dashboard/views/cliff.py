@@ -73,8 +73,8 @@ def _shown(
     _report: Report,
     kind: Kind,
     folder: Path,  # noqa: ARG001 - these three are the key of the report
-    versions: tuple[object, ...],  # noqa: ARG001
     name: str,  # noqa: ARG001
+    started: str,  # noqa: ARG001
 ) -> Shown:
     return shown(_report, kind)
 
