@@ -1,0 +1,276 @@
+"""A worker's connections: uvicorn's HTTP protocol, with limits for what is slow or large, and errors as JSON.
+
+The supervisor hands a connection over and keeps a copy of it, so closing it is left to the supervisor too: it is told the
+connection's place. What each connection is doing stands in shared memory, for the case that this process is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from pricebench.server.app import App
+from pricebench.server.board import Board, Doing
+from pricebench.server.counters import Counters
+from pricebench.server.limits import Limits
+from pricebench.server.refusing import response
+from pricebench.server.requests import ARRIVED
+from pricebench.units import Byte, Second
+
+SWEEP: Second = 0.25
+"""Between two looks for connections that are too slow."""
+
+
+class Connections:
+    """All of a worker's.
+
+    Attributes:
+        is_ending: Whether each is closed after the answer that it waits for.
+        limits: What is refused.
+        board: Shared memory.
+        counters: Of this worker.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        limits: Limits,
+        board: Board,
+        counters: Counters,
+        clock: Callable[[], Second],
+        on_close: Callable[[int], None],
+    ) -> None:
+        """Begin without any.
+
+        Args:
+            app: Answers.
+            limits: What is refused.
+            board: Shared memory.
+            counters: Of this worker.
+            clock: Seconds, never going back.
+            on_close: Is told the place of each connection that ends.
+        """
+        self.is_ending = False
+        self.limits = limits
+        self.board = board
+        self.counters = counters
+        self.clock = clock
+        self._on_close = on_close
+        self._loop = asyncio.get_running_loop()
+        self.config = Config(
+            app,  # type: ignore[arg-type]  # uvicorn types scopes as dictionaries with known keys
+            http=HttpToolsProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=int(limits.idle_timeout),
+        )
+        self.config.load()
+        self.state = ServerState()
+        self._open: set[Connection] = set()
+        self._answered: list[Connection] = []
+        self.sweep()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def take(self, sock: Any, place: int) -> None:
+        """Serve a connection that was accepted elsewhere.
+
+        Args:
+            sock: Connected.
+            place: On the board.
+        """
+        sock.setblocking(False)
+        try:
+            await self._loop.connect_accepted_socket(lambda: Connection(self, place), sock)
+        except OSError:  # gone before it began
+            self._on_close(place)
+
+    def opened(self, connection: Connection) -> None:
+        """Know it."""
+        self._open.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget it."""
+        self._open.discard(connection)
+        self._on_close(connection.place)
+
+    def answered(self, connection: Connection) -> None:
+        """Mark it as doing nothing as soon as its answer is sent, which the loop does after this turn."""
+        if not self._answered:
+            self._loop.call_soon(self._settle)
+        self._answered.append(connection)
+
+    def _settle(self) -> None:
+        answered, self._answered = self._answered, []
+        for connection in answered:
+            connection.settle()
+
+    def sweep(self) -> None:
+        """Close what is too slow; to be called every `SWEEP` seconds."""
+        self.state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        now = self.clock()
+        for connection in list(self._open):
+            connection.look_at_the_clock(now)
+        self.counters.set("connections", float(len(self._open)))
+
+    def close_idle(self) -> None:
+        """Close those that wait for no answer."""
+        for connection in list(self._open):
+            connection.close_if_idle()
+
+
+class Connection(HttpToolsProtocol):
+    """One of them.
+
+    Attributes:
+        place: On the board.
+    """
+
+    def __init__(self, connections: Connections, place: int) -> None:
+        super().__init__(connections.config, connections.state, {}, connections._loop)
+        self.place = place
+        self._connections = connections
+        self._doing = connections.board.doing
+        self._received = connections.board.received
+        self._is_receiving = False  # some of a request, and not all of it
+        self._is_in_head = True
+        self._head_bytes: Byte = 0
+        self._since = connections.clock()  # what is being received, or sent, or nothing of either
+        self._unsent: Byte = 0
+
+    # ---- what happens to it
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        super().connection_made(transport)
+        self._connections.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        super().connection_lost(exc)
+        self._connections.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, which may be the beginning of a request, or several."""
+        if not self._is_receiving:
+            self._begin()
+        # After `_begin`: whoever finds bytes counted here also finds that they are a request's.
+        self._received[self.place] += len(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > self._connections.limits.head_bytes:
+            self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """A request begins, perhaps one behind another."""
+        if not self._is_receiving:
+            self._begin()
+        super().on_message_begin()
+        self.scope[ARRIVED] = self._since  # type: ignore[typeddict-unknown-key]
+
+    def on_headers_complete(self) -> None:
+        """Let the application begin."""
+        most = self._connections.limits.head_bytes
+        if self._head_bytes > most and sum(len(name) + len(value) for name, value in self.headers) > most:
+            self._refuse_head()
+            raise _RefusedError
+        self._is_in_head = False
+        super().on_headers_complete()
+        if self._connections.is_ending:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """All of a request is there."""
+        self._is_receiving = False
+        self._is_in_head = True
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The application has answered."""
+        super().on_response_complete()
+        self._connections.answered(self)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._refuse(400, f"expected HTTP/1.1, found another text: {msg.rstrip('.').lower()}.")
+
+    # ---- what it is doing
+
+    def _begin(self) -> None:
+        self._is_receiving = True
+        self._since = self._connections.clock()
+        if self._doing[self.place] == Doing.NOTHING:
+            self._doing[self.place] = Doing.REQUEST
+
+    @property
+    def _waits_for_answer(self) -> bool:
+        return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
+
+    def settle(self) -> None:
+        """Say on the board that all is answered and sent, if it is."""
+        if self._is_receiving or self._waits_for_answer or self.transport.is_closing():
+            return
+        self._unsent = self.transport.get_write_buffer_size()
+        self._doing[self.place] = Doing.ANSWER if self._unsent else Doing.NOTHING
+        self._since = self._connections.clock()
+
+    def look_at_the_clock(self, now: Second) -> None:
+        """Close it where the client has taken too long to send, or to take what was sent."""
+        limits, waited = self._connections.limits, now - self._since
+        if self._is_receiving:
+            if waited > limits.receive_timeout:
+                self._refuse(408, f"the request did not arrive within {limits.receive_timeout:g} s.")
+        elif self._unsent:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent < self._unsent:
+                self.settle()
+            elif waited > limits.receive_timeout:
+                self.transport.abort()
+        elif self.cycle is None and waited > limits.receive_timeout:
+            self.transport.close()  # it never asked for anything
+
+    def close_if_idle(self) -> None:
+        """Close it unless a request is being received or answered; one that is being answered is closed after that."""
+        if self._is_receiving:
+            return
+        if self._waits_for_answer:
+            self.cycle.keep_alive = False
+        elif not self._unsent:
+            self.transport.close()
+
+    # ---- refusing
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"expected at most {self._connections.limits.head_bytes:,} bytes of headers, found more.")
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer in place of the application, and close."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The application is told that nobody listens any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._doing[self.place] = Doing.ANSWER
+        self.transport.write(response(status, message))
+        self.transport.close()
+        self._connections.counters.request("other", status, self._connections.clock() - self._since)
+
+
+class _RefusedError(Exception):
+    """Ends the parsing of a connection that was refused."""
