@@ -20,6 +20,7 @@ from pricebench.artifacts import save_metrics
 from pricebench.server.app import App
 from pricebench.server.board import Board
 from pricebench.server.counters import NUMBERS, Counters
+from pricebench.server.requests import ARRIVED
 from pricebench.server.service import Service
 from tests.serving import untrained_artifacts
 
@@ -91,7 +92,7 @@ class Served:
         return Reply(
             response.status,
             dict(response.getheaders()),
-            json.loads(content) if kind == JSON["content-type"] else content,
+            json.loads(content) if content and kind == JSON["content-type"] else content,
         )
 
     def price(self, houses, **headers):
@@ -198,6 +199,7 @@ class Desk:
     clock: Clock
     counters: Counters
     log: object = None
+    arrived: float | None = None
 
     def ask(self, *requests):
         """Requests that arrive in the same turn of the loop: `(method, path, body, headers)`; their replies."""
@@ -224,7 +226,7 @@ class Desk:
         pairs = [(name.lower().encode(), str(value).encode()) for name, value in (headers or {}).items()]
         if parts is None and body:
             pairs.append((b"content-length", str(len(body)).encode()))
-        scope = {"type": "http", "method": method, "path": path, "headers": pairs}
+        scope = {"type": "http", "method": method, "path": path, "headers": pairs, ARRIVED: self.arrived}
         await App(self.service, self.log)(scope, receive, send)
         if not replies:
             return None

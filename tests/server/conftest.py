@@ -30,4 +30,6 @@ def server(folder):
     limits = ("--receive-timeout", "0.5s", "--body", 2_000_000, "--rows", 5_000)
     with served(folder, *limits) as server:
         yield server
-        assert server.end() == 0
+        status = server.end()
+        server.heard(r"\(the end\)")
+        assert status == 0, "\n".join(server.lines)

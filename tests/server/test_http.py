@@ -207,17 +207,14 @@ def test_a_client_that_takes_no_answers_is_left(server):
     body = json.dumps({"houses": [dict(zip(FEATURES, row, strict=True)) for row in rows]}).encode()
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(30)
         sock.connect(server.address)
-        before = server.metrics()["pricebench_connections"]
-        for _ in range(20):
-            sock.settimeout(0.2)
-            try:
+        sock.settimeout(5)
+        # Answers that nobody takes are more than the kernel holds, and then requests are too.
+        with pytest.raises(OSError, match="reset|[Bb]roken"):
+            for _ in range(100):
                 sock.sendall(request_bytes(body))
-            except OSError:
-                break
 
-        server.until(lambda: server.metrics()["pricebench_connections"] < before)
+    assert server.price(HOUSE).status == 200
 
 
 # ---- what it says of itself ----------------------------------------------------------------------------------------

@@ -92,14 +92,18 @@ def test_a_large_request_is_cut_and_the_loop_runs_between_its_pieces():
 
 def test_one_house_does_not_wait_for_thousands_of_somebody_elses():
     async def ask():
-        model = Sum()
+        model, answered_after = Sum(), []
         queue = batcher(model)
         large = queue.submit(rows(1_000))
-        small = [queue.submit(rows(1)) for _ in range(5)]
-        await asyncio.gather(*small)
-        return len(model.batches), large.done()
+        for _ in range(5):
+            queue.submit(rows(1)).add_done_callback(lambda _: answered_after.append(len(model.batches)))
+        await large
+        return answered_after, model.batches
 
-    assert asyncio.run(ask()) == (1, False)
+    answered_after, batches = asyncio.run(ask())
+
+    assert answered_after == [1] * 5
+    assert batches == [100] * 10 + [5]
 
 
 @given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=20), most_rows=st.integers(1, 120))

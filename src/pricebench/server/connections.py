@@ -149,7 +149,8 @@ class Connection(HttpToolsProtocol):
         self._is_in_head = True
         self._head_bytes: Byte = 0
         self._since = connections.clock()  # what is being received, or sent, or nothing of either
-        self._unsent: Byte = 0
+        self._unsent: Byte = 0  # at the last look, and since when it is as much
+        self._unsent_since = self._since
 
     # ---- what happens to it
 
@@ -185,7 +186,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Let the application begin."""
         most = self._connections.limits.head_bytes
-        if self._head_bytes > most and sum(len(name) + len(value) for name, value in self.headers) > most:
+        if self._head_bytes > most and sum(len(name) + len(value) + 4 for name, value in self.headers) > most:
             self._refuse_head()
             raise _RefusedError
         self._is_in_head = False
@@ -225,22 +226,26 @@ class Connection(HttpToolsProtocol):
         """Say on the board that all is answered and sent, if it is."""
         if self._is_receiving or self._waits_for_answer or self.transport.is_closing():
             return
-        self._unsent = self.transport.get_write_buffer_size()
-        self._doing[self.place] = Doing.ANSWER if self._unsent else Doing.NOTHING
+        unsent = self.transport.get_write_buffer_size()
+        self._doing[self.place] = Doing.ANSWER if unsent else Doing.NOTHING
         self._since = self._connections.clock()
 
     def look_at_the_clock(self, now: Second) -> None:
         """Close it where the client has taken too long to send, or to take what was sent."""
-        limits, waited = self._connections.limits, now - self._since
+        limits, unsent = self._connections.limits, self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+            if not unsent:
+                self.settle()
+        if unsent:
+            if now - self._unsent_since > limits.receive_timeout:
+                self._nobody_listens()
+                self.transport.abort()
+            return
+        waited = now - self._since
         if self._is_receiving:
             if waited > limits.receive_timeout:
                 self._refuse(408, f"the request did not arrive within {limits.receive_timeout:g} s.")
-        elif self._unsent:
-            unsent = self.transport.get_write_buffer_size()
-            if unsent < self._unsent:
-                self.settle()
-            elif waited > limits.receive_timeout:
-                self.transport.abort()
         elif self.cycle is None and waited > limits.receive_timeout:
             self.transport.close()  # it never asked for anything
 
@@ -250,8 +255,14 @@ class Connection(HttpToolsProtocol):
             return
         if self._waits_for_answer:
             self.cycle.keep_alive = False
-        elif not self._unsent:
+        else:
             self.transport.close()
+
+    def _nobody_listens(self) -> None:
+        """Tell the application before it writes to what is closed."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     # ---- refusing
 
@@ -262,10 +273,7 @@ class Connection(HttpToolsProtocol):
         """Answer in place of the application, and close."""
         if self.transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
-            # The application is told that nobody listens any more.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        self._nobody_listens()
         self._doing[self.place] = Doing.ANSWER
         self.transport.write(response(status, message))
         self.transport.close()

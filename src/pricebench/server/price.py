@@ -73,6 +73,7 @@ async def price(service: Service, request: Request) -> Answer:
         return await many_houses(houses.rows_NF, priced)
     rows_NF = tables.from_csv(body, most_rows) if kind == tables.CSV_TYPE else tables.from_arrow(body, most_rows)
     priced = await service.price(rows_NF, request.arrived)
+    require_prices(rows_NF, priced)
     answered = tables.priced_rows(rows_NF, priced)
     if kind == ARROW:
         return Answer(tables.to_arrow(answered), content_type=ARROW, num_houses=len(rows_NF))
@@ -117,7 +118,10 @@ def require_prices(rows_NF: NDArray[np.float64], priced: Priced[ReadyModel]) -> 
     Raises:
         RefusedError: 422.
     """
-    is_wrong_N = ~np.isfinite(priced.price_N)
+    if np.isfinite(priced.price_N).all():
+        return
+    # A row of a table may lack a value, and then it has no price.
+    is_wrong_N = ~np.isfinite(priced.price_N) & ~np.isnan(rows_NF).any(axis=1)
     if not is_wrong_N.any():
         return
     row = int(np.argmax(is_wrong_N))

@@ -169,8 +169,6 @@ class Supervisor:
             for key, _ in self._selector.select(_TICK / 10):
                 key.data()
         self._lingering.close()
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(self._listener)
         self._listener.close()
         self._selector.close()
 

@@ -42,7 +42,7 @@ def from_csv(body: bytes, most_rows: int) -> NDArray[np.float64]:
         RefusedError: 400 for what is no CSV, 413 for too many rows, 422 for wrong cells.
     """
     if body.count(b'"') % 2:
-        raise RefusedError(400, "expected a closing quote, found the body's end.")
+        raise RefusedError(400, "expected a closing quote, found the end.")
     names = _header(body)
     wrong: list[Any] = []
 
