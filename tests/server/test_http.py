@@ -178,6 +178,12 @@ def test_requests_sent_in_one_piece_are_answered_in_their_order(server):
         assert answers_on(sock)[0] == [200, 400, 422, 200]
 
 
+def test_a_client_that_says_it_sends_no_more_is_answered(server):
+    with server.connect(request_bytes() * 3) as sock:
+        sock.shutdown(socket.SHUT_WR)
+        assert answers_on(sock)[0] == [200, 200, 200]
+
+
 def test_a_client_that_waits_for_continue_is_told_to_go_on(server):
     sent = request_bytes(headers=["expect: 100-continue", "connection: close"])
     head, body = sent.split(b"\r\n\r\n")

@@ -101,10 +101,12 @@ class Connections:
     def opened(self, connection: Connection) -> None:
         """Know it."""
         self._open.add(connection)
+        self.counters.set("connections", float(len(self._open)))
 
     def closed(self, connection: Connection) -> None:
         """Forget it."""
         self._open.discard(connection)
+        self.counters.set("connections", float(len(self._open)))
         self._on_close(connection.place)
 
     def answered(self, connection: Connection) -> None:
@@ -124,7 +126,6 @@ class Connections:
         now = self.clock()
         for connection in list(self._open):
             connection.look_at_the_clock(now)
-        self.counters.set("connections", float(len(self._open)))
 
     def close_idle(self) -> None:
         """Close those that wait for no answer."""
@@ -175,6 +176,13 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._is_in_head and self._head_bytes > self._connections.limits.head_bytes:
             self._refuse_head()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client sends no more; what it has asked is answered all the same."""
+        if self._is_receiving or not self._waits_for_answer:
+            return None
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps one behind another."""

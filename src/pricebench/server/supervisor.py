@@ -24,7 +24,7 @@ from typing import Any
 from pricebench.errors import ExitCode, PricebenchError
 from pricebench.server.board import Board, Doing
 from pricebench.server.channel import ChannelClosedError, Message
-from pricebench.server.counters import NUMBERS, Counters
+from pricebench.server.counters import NUMBERS, STATES, Counters
 from pricebench.server.example import curl
 from pricebench.server.handover import Fate, fate, is_asking
 from pricebench.server.lingering import Lingering
@@ -280,6 +280,9 @@ class Supervisor:
         worker.channel.close()
         worker.process.wait()
         del self._workers[worker.number]
+        numbers = Counters(self._board.numbers(worker.number))
+        for name in STATES:
+            numbers.set(name, 0.0)
         self._forget_in_reload(worker)
         if self._ends_at is not None or self._failed:
             self._say_goodbye(worker)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import time
@@ -53,10 +54,6 @@ def main() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     worker = Worker(channel, board, settings, number=plan["number"], cores=plan["cores"])
     uvloop.run(worker.run(plan["generation"], Path(plan["folder"])))
-    # A thread that still loads a model would be waited for.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 class Worker:
@@ -84,6 +81,7 @@ class Worker:
         )
         self._models: Models | None = None
         self._end_after: Second | None = None
+        self._is_alone = False
         self._is_ending = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,6 +103,13 @@ class Worker:
         await self._is_ending.wait()
         await self._finish()
         sweeping.cancel()
+        if self._is_alone:
+            shutil.rmtree(folder.parent, ignore_errors=True)  # where the supervisor kept its copies
+        # At once: what is left gets its 503 from the supervisor, not a cancelled application, and a thread that still
+        # loads a model is not waited for.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -136,6 +141,7 @@ class Worker:
                     self._end(content["end"])
         except ChannelClosedError:
             # The supervisor was killed: what was begun is answered, and nothing is left behind.
+            self._is_alone = True
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
             self._end(self._settings.grace)
 
