@@ -168,7 +168,10 @@ def answers_on(sock):
     return statuses, received.rpartition(b"\r\n\r\n")[2]
 
 
-def request_bytes(body=json.dumps(HOUSE).encode(), *, method="POST", path="/v1/price", headers=()):
+HOUSE_BYTES = json.dumps(HOUSE).encode()
+
+
+def request_bytes(body=HOUSE_BYTES, *, method="POST", path="/v1/price", headers=()):
     lines = [
         f"{method} {path} HTTP/1.1",
         "host: here",

@@ -90,7 +90,7 @@ def test_a_fault_of_ours_is_a_500_without_a_traceback(model, capsys):
     class Broken:
         digest = model.digest
 
-        def predict(self, features):
+        def predict(self, features):  # noqa: ARG002
             raise ArithmeticError("a secret of this machine")
 
     reply = desk_with(Broken(), Limits()).price(HOUSE)
@@ -102,7 +102,7 @@ def test_a_fault_of_ours_is_a_500_without_a_traceback(model, capsys):
 
 # ---- a token -------------------------------------------------------------------------------------------------------
 
-TOKEN = "a-token-of-32-letters-and-digits"
+TOKEN = "a-token-of-32-letters-and-digits"  # noqa: S105
 
 
 @pytest.mark.parametrize("path", [*ROUTES, "/v2/models/house-prices", INFER])
@@ -205,5 +205,5 @@ def test_a_line_per_request_says_how_it_went_and_nothing_of_the_house(desk, tmp_
     assert "68000" not in text
 
 
-def test_no_log_is_the_default(desk, tmp_path):
+def test_no_log_is_the_default(desk):
     assert App(desk.service)._log is None

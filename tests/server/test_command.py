@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from contextlib import redirect_stderr
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from pricebench.server.tokens import TokenError, read_token
 from tests.server import HOUSE, served
 from tests.test_extras import run_without
 
-TOKEN = "a-token-of-32-letters-and-digits"
+TOKEN = "a-token-of-32-letters-and-digits"  # noqa: S105
 
 
 def pricebench(*arguments):
@@ -85,11 +86,10 @@ def test_a_taken_port_is_one_sentence_and_exit_code_2(folder):
         taken.listen()
         port = taken.getsockname()[1]
 
-        assert pricebench("serve", "--artifacts", folder, "--port", port) == (
-            2,
-            f"pricebench: expected port {port} of 127.0.0.1 to be free, found: address already in use. "
-            "Give another with --port.",
-        )
+        code, said = pricebench("serve", "--artifacts", folder, "--port", port)
+
+    found = f"expected port {port} of 127.0.0.1 to be free, found: address already in use"
+    assert (code, said) == (2, f"pricebench: {found}. Give another with --port.")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_wrong_option_is_a_usage_error(options):
 # ---- who may ask ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
 def test_another_address_needs_a_token(host):
     with pytest.raises(ServeError, match=r"can be asked from elsewhere, so a token is needed: give --token-file FILE"):
         listen(Settings(host=host, port=0))
@@ -122,7 +122,7 @@ def test_another_address_needs_a_token(host):
 
 @pytest.mark.parametrize("settings", [{"token": TOKEN}, {"insecure": True}])
 def test_with_a_token_or_when_it_is_said_another_address_is_listened_on(settings):
-    listen(Settings(host="0.0.0.0", port=0, **settings)).close()
+    listen(Settings(host="0.0.0.0", port=0, **settings)).close()  # noqa: S104
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1.2.3"])
@@ -131,7 +131,7 @@ def test_this_machines_own_addresses_need_none(host):
 
 
 def test_an_address_that_is_none_is_said():
-    with pytest.raises(ServeError, match="expected an address to listen on, found --host nowhere.invalid"):
+    with pytest.raises(ServeError, match=r"expected an address to listen on, found --host nowhere\.invalid"):
         listen(Settings(host="nowhere.invalid", port=0))
 
 
@@ -165,8 +165,7 @@ def test_a_server_with_a_token_shows_it_nowhere(folder, tmp_path):
         assert server.price(HOUSE, authorization=f"Bearer {TOKEN}").status == 200
         for pid in [server.process.pid, *_children(server.process.pid)]:
             for file in ("cmdline", "environ"):
-                with open(f"/proc/{pid}/{file}", "rb") as content:
-                    assert TOKEN.encode() not in content.read()
+                assert TOKEN.encode() not in Path(f"/proc/{pid}/{file}").read_bytes()
         assert server.end() == 0
         said = "\n".join(server.lines)
 
@@ -177,8 +176,7 @@ def test_a_server_with_a_token_shows_it_nowhere(folder, tmp_path):
 
 
 def _children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as children:
-        return [int(child) for child in children.read().split()]
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_settings_come_back_from_their_text(tmp_path):

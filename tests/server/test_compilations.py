@@ -1,4 +1,4 @@
-"""Once it is ready nothing is compiled, whatever sizes are asked for: the mode that compiles per shape, in a server of its own."""
+"""Once it is ready nothing is compiled, whatever sizes are asked for: a server in the mode that compiles."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def prices_of(server, num_rows):
 def test_random_sizes_from_1_to_5000_compile_nothing_and_have_the_prices_of_float64(compiled):
     server, _ = compiled
     exact_N, tolerance_N = exact_dollars(untrained_artifacts(), HOUSES_NF)
-    sizes = [1, 2, 8, 9, 64, 65, 512, 2_047, 2_048, 2_049, 5_000, *random.Random(5).sample(range(1, 5_001), 60)]
+    sizes = [1, 2, 8, 9, 64, 65, 512, 2_047, 2_048, 2_049, 5_000, *random.Random(5).sample(range(1, 5_001), 60)]  # noqa: S311
 
     for size in sizes:
         found_N = prices_of(server, size)

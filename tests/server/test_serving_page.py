@@ -29,7 +29,7 @@ def test_every_curl_line_is_answered(server, command):
     host, port = server.address
     line = command.replace("127.0.0.1:8600", f"{host}:{port}").replace("curl ", "curl --silent --fail-with-body ")
 
-    result = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    result = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
 
     assert result.returncode == 0, result.stdout
     assert result.stdout

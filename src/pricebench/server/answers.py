@@ -35,7 +35,10 @@ class Answer(NamedTuple):
 
 
 class RefusedError(Exception):
-    """A request is not answered as it wishes; the message is for whoever sent it, so it names no file of this machine."""
+    """A request is not answered as it wishes.
+
+    The message is for whoever sent it, so it names no file of this machine.
+    """
 
     def __init__(self, status: int, message: str, *, headers: Sequence[Header] = ()) -> None:
         super().__init__(message)

@@ -94,12 +94,7 @@ class App:
         try:
             route, request.rest = find(scope["path"])
             counted_as = route.counted_as
-            method = scope["method"]
-            if method != route.method and not (method == "HEAD" and route.method == "GET"):
-                allowed = b"GET, HEAD" if route.method == "GET" else b"POST"
-                raise RefusedError(
-                    405, f"expected {route.method}, found another method.", headers=((b"allow", allowed),)
-                )
+            require_method(scope["method"], route)
             if not route.is_open:
                 require_token(headers, service.token)
             answer = await route.endpoint(service, request)
@@ -134,6 +129,18 @@ def find(path: str) -> tuple[Route, str]:
         if name != inference_protocol.NAME:
             raise RefusedError(404, f"no model is called so; there is {inference_protocol.NAME}.")
     raise RefusedError(404, "nothing is there. /docs says what is.")
+
+
+def require_method(method: str, route: Route) -> None:
+    """Refuse another method than the route knows.
+
+    Raises:
+        RefusedError: 405.
+    """
+    if method == route.method or (method == "HEAD" and route.method == "GET"):
+        return
+    allowed = b"GET, HEAD" if route.method == "GET" else b"POST"
+    raise RefusedError(405, f"expected {route.method}, found another method.", headers=((b"allow", allowed),))
 
 
 def _leaves_body(request: Request) -> bool:

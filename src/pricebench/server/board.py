@@ -61,6 +61,6 @@ class Board:
         os.ftruncate(descriptor, _NUMBER * (places + processes * numbers) + places)
         return cls(descriptor, places=places, processes=processes, numbers=numbers)
 
-    def numbers(self, process: int) -> memoryview:
+    def numbers(self, process: int) -> memoryview[float]:
         """What one process counts, float64."""
         return self._numbers[process * self._per_process : (process + 1) * self._per_process]

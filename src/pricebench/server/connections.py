@@ -1,7 +1,7 @@
 """A worker's connections: uvicorn's HTTP protocol, with limits for what is slow or large, and errors as JSON.
 
-The supervisor hands a connection over and keeps a copy of it, so closing it is left to the supervisor too: it is told the
-connection's place. What each connection is doing stands in shared memory, for the case that this process is killed.
+The supervisor hands a connection over and keeps a copy of it, so closing it is left to the supervisor too: it is told
+the connection's place. What each connection is doing stands in shared memory, for the case that this process is killed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from pricebench.server.app import App
@@ -31,6 +31,7 @@ class Connections:
     """All of a worker's.
 
     Attributes:
+        loop: The event loop.
         is_ending: Whether each is closed after the answer that it waits for.
         limits: What is refused.
         board: Shared memory.
@@ -64,9 +65,9 @@ class Connections:
         self.counters = counters
         self.clock = clock
         self._on_close = on_close
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self.config = Config(
-            app,  # type: ignore[arg-type]  # uvicorn types scopes as dictionaries with known keys
+            app,
             http=HttpToolsProtocol,
             ws="none",
             lifespan="off",
@@ -92,9 +93,9 @@ class Connections:
             sock: Connected.
             place: On the board.
         """
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - its only parameter
         try:
-            await self._loop.connect_accepted_socket(lambda: Connection(self, place), sock)
+            await self.loop.connect_accepted_socket(lambda: Connection(self, place), sock)
         except OSError:  # gone before it began
             self._on_close(place)
 
@@ -112,7 +113,7 @@ class Connections:
     def answered(self, connection: Connection) -> None:
         """Mark it as doing nothing as soon as its answer is sent, which the loop does after this turn."""
         if not self._answered:
-            self._loop.call_soon(self._settle)
+            self.loop.call_soon(self._settle)
         self._answered.append(connection)
 
     def _settle(self) -> None:
@@ -141,7 +142,7 @@ class Connection(HttpToolsProtocol):
     """
 
     def __init__(self, connections: Connections, place: int) -> None:
-        super().__init__(connections.config, connections.state, {}, connections._loop)
+        super().__init__(connections.config, connections.state, {}, connections.loop)
         self.place = place
         self._connections = connections
         self._doing = connections.board.doing
@@ -189,7 +190,7 @@ class Connection(HttpToolsProtocol):
         if not self._is_receiving:
             self._begin()
         super().on_message_begin()
-        self.scope[ARRIVED] = self._since  # type: ignore[typeddict-unknown-key]
+        self.scope[ARRIVED] = self._since  # type: ignore[literal-required] # ASGI lets a server add keys
 
     def on_headers_complete(self) -> None:
         """Let the application begin."""
@@ -228,7 +229,13 @@ class Connection(HttpToolsProtocol):
 
     @property
     def _waits_for_answer(self) -> bool:
-        return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
+        cycle = self._last
+        return bool(self.pipeline) or (cycle is not None and not cycle.response_complete)
+
+    @property
+    def _last(self) -> RequestResponseCycle | None:
+        """The last request that began; None before the first, which uvicorn's type does not say."""
+        return self.cycle
 
     def settle(self) -> None:
         """Say on the board that all is answered and sent, if it is."""
@@ -254,7 +261,7 @@ class Connection(HttpToolsProtocol):
         if self._is_receiving:
             if waited > limits.receive_timeout:
                 self._refuse(408, f"the request did not arrive within {limits.receive_timeout:g} s.")
-        elif self.cycle is None and waited > limits.receive_timeout:
+        elif self._last is None and waited > limits.receive_timeout:
             self.transport.close()  # it never asked for anything
 
     def close_if_idle(self) -> None:
@@ -268,9 +275,10 @@ class Connection(HttpToolsProtocol):
 
     def _nobody_listens(self) -> None:
         """Tell the application before it writes to what is closed."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        cycle = self._last
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     # ---- refusing
 

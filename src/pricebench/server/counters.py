@@ -1,4 +1,4 @@
-"""What a worker counts, each number in a place of its own in the shared memory, so that any worker can show all of them.
+"""What a worker counts, each number in a place of its own in shared memory, so that any worker can show all of them.
 
 Counting costs a tenth of a microsecond; `metrics` makes the text of it.
 """
@@ -42,7 +42,7 @@ _ENDPOINT = {name: index for index, name in enumerate(ENDPOINTS)}
 class Counters:
     """The numbers of one process."""
 
-    def __init__(self, numbers: memoryview) -> None:
+    def __init__(self, numbers: memoryview[float]) -> None:
         """Go on from what stands there.
 
         Args:

@@ -1,7 +1,7 @@
 """JSON becomes houses, or a sentence that names the row, the field and the value.
 
-What is right is read by one typed parser, in a microsecond. Only what that refuses is read again, slowly, to say what is
-wrong with it. Shapes: N rows, F features.
+What is right is read by one typed parser, in a microsecond. Only what that refuses is read again, slowly, to say what
+is wrong with it. Shapes: N rows, F features.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _FEATURES = QUANTITIES[: len(FEATURES)]
 
 
 def _typed(quantity: Quantity) -> Any:
-    limit = {"ge" if quantity.is_minimum_allowed else "gt": quantity.minimum}
-    return Annotated[float, msgspec.Meta(**limit)]  # type: ignore[arg-type]
+    least = quantity.minimum
+    return Annotated[float, msgspec.Meta(ge=least) if quantity.is_minimum_allowed else msgspec.Meta(gt=least)]
 
 
 _House = msgspec.defstruct(

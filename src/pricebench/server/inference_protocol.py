@@ -31,7 +31,7 @@ INPUT, OUTPUT = "features", "price"
 _HEADER_LENGTH = b"inference-header-content-length"
 _BINARY = b"application/octet-stream"
 # Numbers that a house may be sent in; what is computed is float32 all the same.
-_KINDS = {
+_KINDS: dict[str, np.dtype[Any]] = {
     "FP64": np.dtype("<f8"),
     "FP32": np.dtype("<f4"),
     "INT64": np.dtype("<i8"),
@@ -181,10 +181,7 @@ def _rows(asked: _Inference, tensors: bytes, most_rows: int) -> NDArray[np.float
         raise RefusedError(422, f"{INPUT} has the datatype '{found}', expected one of {', '.join(_KINDS)}.")
     houses_json.require_rows(tensor.shape[0], most_rows)
     size = tensor.parameters.binary_data_size
-    if size is None:
-        values_N = _from_json(tensor, tensors)
-    else:
-        values_N = _from_memory(tensor, tensors, size)
+    values_N = _from_json(tensor, tensors) if size is None else _from_memory(tensor, tensors, size)
     rows_NF = np.ascontiguousarray(values_N.reshape(tensor.shape), dtype=np.float64)
     _require_possible(rows_NF)
     return rows_NF
@@ -193,7 +190,7 @@ def _rows(asked: _Inference, tensors: bytes, most_rows: int) -> NDArray[np.float
 def _from_json(tensor: _Input, tensors: bytes) -> NDArray[np.float64]:
     if tensor.data is UNSET or tensors:
         raise RefusedError(422, f"expected the data of {INPUT} once: in the JSON, or behind it with binary_data_size.")
-    raw = bytes(tensor.data)  # type: ignore[call-overload] - Raw has a buffer
+    raw = bytes(tensor.data)
     try:
         is_nested = raw.lstrip(b" \t\r\n[")[:1] != b"" and raw.replace(b" ", b"")[:2] == b"[["
         values_N = np.array(_nested.decode(raw) if is_nested else _flat.decode(raw), dtype=np.float64).ravel()
@@ -224,7 +221,8 @@ def _require_possible(rows_NF: NDArray[np.float64]) -> None:
         if row is not None:
             raise RefusedError(
                 422,
-                f"row {row + 1}: {quantity.name} is {column_N[row]:g}, expected a finite number {quantity.expectation}.",
+                f"row {row + 1}: {quantity.name} is {column_N[row]:g}, expected a finite number "
+                f"{quantity.expectation}.",
             )
 
 

@@ -1,6 +1,7 @@
-"""Connections that are over: the last answer is sent, and what the client still sends is read, or it would lose the answer.
+"""Connections that are over: the last answer is sent, and what the client still sends is read.
 
-Closing a connection with unread data resets it, and a reset drops what was sent and not yet read (RFC 9112, 9.6).
+It would lose the answer otherwise: closing a connection with unread data resets it, and a reset drops what was sent
+and not yet read (RFC 9112, 9.6).
 """
 
 from __future__ import annotations

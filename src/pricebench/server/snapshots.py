@@ -81,7 +81,7 @@ class Watch:
 
 
 def _state(artifacts: Path) -> object:
-    found = []
+    found: list[tuple[int, int, int] | None] = []
     for name in FILES:
         try:
             stat = (artifacts / name).stat()

@@ -1,7 +1,7 @@
-"""The supervisor: owns the port, hands connections to workers, replaces workers that die, and tells all of them what to do.
+"""The supervisor: owns the port, hands connections to workers, replaces those that die, and tells all what to do.
 
-It keeps a copy of every connection. When a worker is killed, the requests that it had are answered here, with a 503, and
-its other connections go on in another worker. No torch, and no HTTP but refusals.
+It keeps a copy of every connection. When a worker is killed, the requests that it had are answered here, with a 503,
+and its other connections go on in another worker. No torch, and no HTTP but refusals.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Supervisor:
         self._settings = settings
         self._say = say
         if settings.log not in (None, "-"):
-            open(str(settings.log), "ab").close()  # workers open it too; whether they can is said now
+            Path(str(settings.log)).open("ab").close()  # workers open it too; whether they can is said now
         self._listener = listen(settings)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         places = settings.limits.connections
@@ -181,7 +181,7 @@ class Supervisor:
 
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
-            end.setblocking(False)
+            end.setblocking(False)  # noqa: FBT003 - its only parameter
         names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         before = {name: signal.signal(name, hear) for name in names}
         # A signal ends the wait for connections too.
@@ -225,7 +225,7 @@ class Supervisor:
                 connection, _address = self._listener.accept()
             except OSError:  # nobody waits, the client is gone, or no descriptors are left
                 return False
-            connection.setblocking(False)
+            connection.setblocking(False)  # noqa: FBT003 - its only parameter
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if not self._free:
                 self._counters.add("refused_connections")
@@ -436,7 +436,8 @@ def listen(settings: Settings) -> socket.socket:
         settings.token or settings.insecure
     ):
         raise ServeError(
-            f"{settings.host} can be asked from elsewhere, so a token is needed: give --token-file FILE, or say --insecure."
+            f"{settings.host} can be asked from elsewhere, so a token is needed: give --token-file FILE, or say "
+            "--insecure."
         )
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -449,5 +450,5 @@ def listen(settings: Settings) -> socket.socket:
             f"expected port {settings.port} of {settings.host} to be free, found: {found}. Give another with --port."
         ) from error
     listener.listen(_BACKLOG)
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - its only parameter
     return listener

@@ -159,7 +159,7 @@ def priced_rows(rows_NF: NDArray[np.float64], priced: Priced[ReadyModel]) -> Pri
     no_range_N = is_missing_N | is_strange_N
     if model.residuals is None:
         low_N = high_N = np.zeros(len(rows_NF))
-        no_range_N[:] = True
+        no_range_N = np.ones(len(rows_NF), dtype=bool)
     else:
         below, above = (model.residuals.quantiles[level] for level in MOST)
         low_N, high_N = np.maximum(0.0, price_N + below), price_N + above

@@ -90,8 +90,8 @@ class _Waiting(Generic[ModelT]):
 class Batcher(Generic[ModelT]):
     """A bounded queue in front of a model.
 
-    The model runs inside of the event loop: a call costs tens of microseconds, and handing it to a thread more than that.
-    At most `most_rows` are priced before the loop does something else.
+    The model runs inside of the event loop: a call costs tens of microseconds, and handing it to a thread more than
+    that. At most `most_rows` are priced before the loop does something else.
 
     Attributes:
         model: Prices whatever begins from now on; assign another to switch between two batches.
@@ -196,8 +196,8 @@ class Batcher(Generic[ModelT]):
     def _next_batch(self) -> tuple[ModelT, list[tuple[_Waiting[ModelT], int]]]:
         """A model, and how many rows of which requests it prices next.
 
-        Every request gets an equal share of the call, and what some do not need goes to those that came first: one house
-        does not wait for ten thousand of somebody else's.
+        Every request gets an equal share of the call, and what some do not need goes to those that came first: one
+        house does not wait for ten thousand of somebody else's.
         """
         # One that was begun before a switch is finished by the model that began it, alone with its like.
         begun = next((request.model for request in self._waiting if request.model is not None), None)
