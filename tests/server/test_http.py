@@ -14,6 +14,8 @@ from pricebench.data import FEATURES, make_houses
 from tests.server import HOUSE, JSON, answers_on, request_bytes
 from tests.serving import untrained_artifacts
 
+CHUNKED = b"POST /v1/price HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
+
 
 def test_a_house_is_priced(server):
     reply = server.price(HOUSE)
@@ -77,7 +79,7 @@ def test_head_is_get_without_a_body(server):
         b"POST /v1/price HTTP/1.1\r\nhost: here\r\n",
         b"P",
         request_bytes()[:-5],
-        b"POST /v1/price HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
+        CHUNKED + b"\r\n5\r\n{",
     ],
     ids=["head", "a letter", "body", "chunk"],
 )
@@ -162,13 +164,12 @@ def test_a_refusal_is_read_by_a_client_that_goes_on_sending(server):
 
 
 def test_a_chunked_body_is_priced_and_one_that_is_too_large_is_not(server):
-    head = b"POST /v1/price HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
     body = json.dumps(HOUSE).encode()
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
-    with server.connect(head + b"connection: close\r\n\r\n" + chunks) as sock:
+    with server.connect(CHUNKED + b"connection: close\r\n\r\n" + chunks) as sock:
         assert answers_on(sock)[0] == [200]
 
-    with server.connect(head + b"\r\n") as sock:
+    with server.connect(CHUNKED + b"\r\n") as sock:
         for _ in range(25):
             sock.sendall(b"%x\r\n" % 100_000 + b" " * 100_000 + b"\r\n")
         assert answers_on(sock)[0] == [413]

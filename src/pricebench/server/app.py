@@ -14,7 +14,7 @@ from pricebench.server.request_log import RequestLog
 from pricebench.server.requests import ARRIVED, Receive, Request, Scope, Send
 from pricebench.server.service import Service
 from pricebench.server.tokens import require_token
-from pricebench.units import Byte
+from pricebench.units import Byte, Second
 
 Endpoint: TypeAlias = Callable[[Service, Request], Awaitable[Answer]]
 
@@ -75,10 +75,14 @@ _MODEL_ROUTES: Mapping[str, Route] = {
 
 
 class App:
-    """Answers requests."""
+    """Answers requests.
+
+    Attributes:
+        service: What all of them share.
+    """
 
     def __init__(self, service: Service, log: RequestLog | None = None) -> None:
-        self._service = service
+        self.service = service
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +90,7 @@ class App:
         if scope["type"] != "http":
             await _other(scope, receive, send)
             return
-        service = self._service
+        service = self.service
         arrived = scope.get(ARRIVED)
         headers = dict(scope["headers"])
         request = Request(headers, receive, service.clock() if arrived is None else arrived)
@@ -105,12 +109,17 @@ class App:
         except Exception:  # whatever it is, the client gets no traceback of it
             traceback.print_exc(file=sys.stderr)
             answer = refusal(500, "the server failed at this request; its own log says how.")
-        seconds = service.clock() - request.arrived
         await _send(answer, send, is_last=_leaves_body(request))
-        service.counters.request(counted_as, answer.status, seconds)
+        # A path that leads nowhere may be anything, and is not written down.
+        path = scope["path"] if answer.status != 404 else ""
+        self.count(counted_as, scope["method"], path, answer, request.arrived)
+
+    def count(self, counted_as: str, method: str, path: str, answer: Answer, arrived: Second) -> None:
+        """Note that a request was answered."""
+        seconds = self.service.clock() - arrived
+        self.service.counters.request(counted_as, answer.status, seconds)
         if self._log:
-            # A path that leads nowhere may be anything, and is not written down.
-            self._log.write(scope["method"], scope["path"] if answer.status != 404 else "", answer, seconds)
+            self._log.write(method, path, answer, seconds)
 
 
 def find(path: str) -> tuple[Route, str]:

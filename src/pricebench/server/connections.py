@@ -15,6 +15,8 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from pricebench.server import shortcut
+from pricebench.server.answers import Answer
 from pricebench.server.app import App
 from pricebench.server.board import Board, Doing
 from pricebench.server.counters import Counters
@@ -32,6 +34,8 @@ class Connections:
 
     Attributes:
         loop: The event loop.
+        app: Answers.
+        date: As a header says it.
         is_ending: Whether each is closed after the answer that it waits for.
         limits: What is refused.
         board: Shared memory.
@@ -59,6 +63,7 @@ class Connections:
             clock: Seconds, never going back.
             on_close: Is told the place of each connection that ends.
         """
+        self.app = app
         self.is_ending = False
         self.limits = limits
         self.board = board
@@ -75,7 +80,6 @@ class Connections:
             proxy_headers=False,
             log_config=None,
             access_log=False,
-            timeout_keep_alive=int(limits.idle_timeout),
         )
         self.config.load()
         self.state = ServerState()
@@ -123,7 +127,8 @@ class Connections:
 
     def sweep(self) -> None:
         """Close what is too slow; to be called every `SWEEP` seconds."""
-        self.state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self.date = formatdate(usegmt=True).encode()
+        self.state.default_headers = [(b"date", self.date)]
         now = self.clock()
         for connection in list(self._open):
             connection.look_at_the_clock(now)
@@ -153,6 +158,8 @@ class Connection(HttpToolsProtocol):
         self._since = connections.clock()  # what is being received, or sent, or nothing of either
         self._unsent: Byte = 0  # at the last look, and since when it is as much
         self._unsent_since = self._since
+        self._short_body: bytes | None = None  # of a request that may take the shortcut
+        self._short_headers: dict[bytes, bytes] = {}
 
     # ---- what happens to it
 
@@ -189,8 +196,10 @@ class Connection(HttpToolsProtocol):
         """A request begins, perhaps one behind another."""
         if not self._is_receiving:
             self._begin()
-        super().on_message_begin()
-        self.scope[ARRIVED] = self._since  # type: ignore[literal-required] # ASGI lets a server add keys
+        # The rest of what uvicorn makes here is made where it is needed.
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """Let the application begin."""
@@ -199,20 +208,75 @@ class Connection(HttpToolsProtocol):
             self._refuse_head()
             raise _RefusedError
         self._is_in_head = False
+        if self.url == shortcut.URL and not self._waits_for_answer and self.parser.get_method() == b"POST":
+            self._short_headers = dict(self.headers)
+            if shortcut.fits(self._short_headers) and not self.parser.should_upgrade():
+                self._short_body = b""
+                return
+        self._begin_ordinarily()
+
+    def _begin_ordinarily(self) -> None:
+        """Let uvicorn make a request of what the parser has found, and start the application."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        self.scope[ARRIVED] = self._since  # type: ignore[literal-required] # ASGI lets a server add keys
         super().on_headers_complete()
         if self._connections.is_ending:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a body is there."""
+        if self._short_body is None:
+            super().on_body(body)
+        else:
+            self._short_body += body
 
     def on_message_complete(self) -> None:
         """All of a request is there."""
         self._is_receiving = False
         self._is_in_head = True
         self._head_bytes = 0
+        body, self._short_body = self._short_body, None
+        if body is not None:
+            keeps = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
+            begun = shortcut.begin(
+                self._connections.app.service,
+                self,
+                self._short_headers,
+                body,
+                self._since,
+                keep_alive=keeps and not self._connections.is_ending,
+            )
+            if begun:
+                self.cycle = begun  # type: ignore[assignment] # it has what uvicorn asks of one
+                return
+            self._begin_ordinarily()
+            super().on_body(body)
         super().on_message_complete()
 
+    def answer_shortly(self, request: shortcut.Shortcut, answer: Answer) -> None:
+        """Send the answer of a request that took the shortcut."""
+        request.response_complete = True
+        if request.disconnected or self.transport.is_closing():
+            return
+        content = shortcut.as_bytes(answer, self._connections.date)
+        if not request.keep_alive:
+            content = content.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
+        self.transport.write(content)
+        self._connections.app.count("price", "POST", "/v1/price", answer, request.arrived)
+        if not request.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
     def on_response_complete(self) -> None:
-        """The application has answered."""
-        super().on_response_complete()
+        """A request is answered."""
+        if self.pipeline:
+            super().on_response_complete()
+        elif not self.transport.is_closing():
+            # What uvicorn does, but for the timer: idle connections are found by their time.
+            self.flow.resume_reading()
         self._connections.answered(self)
 
     def send_400_response(self, msg: str) -> None:
@@ -261,8 +325,11 @@ class Connection(HttpToolsProtocol):
         if self._is_receiving:
             if waited > limits.receive_timeout:
                 self._refuse(408, f"the request did not arrive within {limits.receive_timeout:g} s.")
-        elif self._last is None and waited > limits.receive_timeout:
-            self.transport.close()  # it never asked for anything
+        elif self._last is None:
+            if waited > limits.receive_timeout:
+                self.transport.close()  # it never asked for anything
+        elif not self._waits_for_answer and waited > limits.idle_timeout:
+            self.transport.close()
 
     def close_if_idle(self) -> None:
         """Close it unless a request is being received or answered; one that is being answered is closed after that."""

@@ -36,6 +36,8 @@ _one = msgspec.json.Decoder(_House)
 _many: Any = msgspec.json.Decoder(_Houses)
 
 _MANY = b'"houses"'
+# The typed parser takes the last of two equal keys. Keys are the only strings in a house, so their quotes tell.
+_QUOTES = 2 * len(FEATURES)
 _SHAPE = f'an object with {", ".join(FEATURES)}, or {{"houses": [...]}} with many of them'
 
 
@@ -57,16 +59,13 @@ def parse(body: bytes, *, most_rows: int) -> Houses:
     Raises:
         RefusedError: 400 for what is no JSON, 413 for too many rows, 422 for wrong fields.
     """
-    # The typed parser takes the last of two equal keys. Keys are the only strings here, so their quotes tell.
-    quotes = 2 * len(FEATURES)
+    house = plain_house(body)
+    if house is not None:
+        return Houses(np.array((house,)), is_one=True)
     try:
-        if _MANY not in body:
-            house = msgspec.structs.astuple(_one.decode(body))
-            if body.count(b'"') == quotes:
-                return Houses(np.array((house,)), is_one=True)
-        else:
+        if _MANY in body:
             houses = _many.decode(body).houses
-            if houses and body.count(b'"') == quotes * len(houses) + 2:
+            if houses and body.count(b'"') == _QUOTES * len(houses) + 2:
                 require_rows(len(houses), most_rows)
                 values = chain.from_iterable(map(msgspec.structs.astuple, houses))
                 rows_NF = np.fromiter(values, np.float64, count=len(houses) * len(FEATURES))
@@ -75,6 +74,15 @@ def parse(body: bytes, *, most_rows: int) -> Houses:
     except (msgspec.DecodeError, RecursionError, ValueError):
         pass
     return _slowly(body, most_rows)
+
+
+def plain_house(body: bytes) -> tuple[float, ...] | None:
+    """One house, `(F,)`; None where the body is anything else, or wrong."""
+    try:
+        house: tuple[float, ...] = msgspec.structs.astuple(_one.decode(body))
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    return house if body.count(b'"') == _QUOTES else None
 
 
 def require_rows(num_rows: int, most_rows: int) -> None:

@@ -6,6 +6,7 @@ Shapes: N rows, F features.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType
@@ -69,7 +70,7 @@ async def price(service: Service, request: Request) -> Answer:
         houses = houses_json.parse(body, most_rows=most_rows)
         priced = await service.price(houses.rows_NF, request.arrived)
         if houses.is_one:
-            return one_house(houses.rows_NF, priced)
+            return one_house(houses.rows_NF[0].tolist(), priced)
         return await many_houses(houses.rows_NF, priced)
     rows_NF = tables.from_csv(body, most_rows) if kind == tables.CSV_TYPE else tables.from_arrow(body, most_rows)
     priced = await service.price(rows_NF, request.arrived)
@@ -81,17 +82,24 @@ async def price(service: Service, request: Request) -> Answer:
     return Answer(tables.to_csv(answered), content_type=CSV, headers=headers, num_houses=len(rows_NF))
 
 
-def one_house(house_1F: NDArray[np.float64], priced: Priced[ReadyModel]) -> Answer:
-    """The answer for one house."""
+def one_house(house: Sequence[float], priced: Priced[ReadyModel]) -> Answer:
+    """The answer for one house, `(F,)`.
+
+    Raises:
+        RefusedError: 422 where no float32 holds its price.
+    """
     dollars, model = float(priced.price_N[0]), priced.model
     # Not within the largest float32, or NaN: no price.
     if not abs(dollars) < 3e38:
-        require_prices(house_1F, priced)
-    answer = _house(house_1F[0], dollars, model)
-    no_range: str | UnsetType = UNSET
-    if answer.range is None:
-        no_range = NO_RANGE_UNFAMILIAR if answer.warnings and model.residuals else model.no_range
-    one = OneHouse(answer.price or 0.0, answer.range, answer.warnings, model.digest, no_range)
+        require_prices(np.array((house,)), priced)
+    warnings = model.predictor.warnings_for(np.array(house)) if model.seems_unfamiliar(house) else []
+    residuals = model.residuals
+    if residuals is None or warnings:
+        no_range = NO_RANGE_UNFAMILIAR if residuals else model.no_range
+        one = OneHouse(round(dollars, 2), None, warnings, model.digest, no_range)
+    else:
+        low, high = residuals.around(dollars, MOST)
+        one = OneHouse(round(dollars, 2), Range(round(low, 2), round(high, 2)), warnings, model.digest)
     return Answer(as_json(one), num_houses=1)
 
 

@@ -27,6 +27,7 @@ class Service:
         mode: Execution mode.
         token: That each request must bring, or empty.
         clock: Seconds.
+        batcher: In front of the model; None before one is ready.
     """
 
     def __init__(
@@ -45,20 +46,20 @@ class Service:
         self.mode = mode
         self.token = token.encode()
         self.clock = clock
-        self._batcher: Batcher[ReadyModel] | None = None
+        self.batcher: Batcher[ReadyModel] | None = None
 
     @property
     def model(self) -> ReadyModel | None:
         """What prices requests that begin now; None before one is ready."""
-        return self._batcher.model if self._batcher else None
+        return self.batcher.model if self.batcher else None
 
     def use(self, model: ReadyModel) -> None:
         """Price whatever begins from now on with this model."""
-        if self._batcher:
-            self._batcher.model = model
+        if self.batcher:
+            self.batcher.model = model
             self.counters.add("reloads")
         else:
-            self._batcher = Batcher(
+            self.batcher = Batcher(
                 model,
                 most_waiting_rows=self.limits.waiting_rows,
                 patience=self.limits.deadline,
@@ -73,23 +74,27 @@ class Service:
         Raises:
             RefusedError: 503 before a model is ready, and where too many wait; 504 after the deadline.
         """
-        if self._batcher is None:
+        if self.batcher is None:
             raise RefusedError(503, "the model is being loaded and checked. Try again in a second.", headers=_LATER)
         try:
-            return await self._batcher.submit(rows_NF, arrived=arrived)
-        except QueueFullError:
+            return await self.batcher.submit(rows_NF, arrived=arrived)
+        except (QueueFullError, DeadlineError) as error:
+            raise self.refused(error) from None
+
+    def refused(self, error: QueueFullError | DeadlineError) -> RefusedError:
+        """What the queue did not take, or gave up, as an answer."""
+        if isinstance(error, QueueFullError):
             most = f"{self.limits.waiting_rows:,}"
-            raise RefusedError(
+            return RefusedError(
                 503, f"{most} houses are waiting, which is all that may. Try again in a second.", headers=_LATER
-            ) from None
-        except DeadlineError:
-            raise RefusedError(
-                504, f"no price within {self.limits.deadline:g} s. Try again with fewer houses, or when less is asked."
-            ) from None
+            )
+        return RefusedError(
+            504, f"no price within {self.limits.deadline:g} s. Try again with fewer houses, or when less is asked."
+        )
 
     def refresh(self) -> None:
         """Bring the counts up to date that are kept elsewhere."""
-        self.counters.set("waiting_rows", float(self._batcher.num_waiting_rows) if self._batcher else 0.0)
+        self.counters.set("waiting_rows", float(self.batcher.num_waiting_rows) if self.batcher else 0.0)
 
     def _count(self, batch: Batch) -> None:
         self.counters.batch(batch.num_rows, batch.seconds)

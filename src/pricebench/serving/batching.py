@@ -28,6 +28,19 @@ class Prices(Protocol):
 ModelT = TypeVar("ModelT", bound=Prices)
 
 
+class Waiter(Protocol[ModelT]):
+    """Who waits for prices, such as a future."""
+
+    def done(self) -> bool:
+        """Whether he does no more."""
+
+    def set_result(self, result: Priced[ModelT], /) -> None:
+        """Take them."""
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Take that there will be none."""
+
+
 class QueueFullError(Exception):
     """More rows wait than may."""
 
@@ -77,7 +90,7 @@ class _Waiting(Generic[ModelT]):
 
     rows_NF: NDArray[np.float64]
     deadline: Second
-    answer: asyncio.Future[Priced[ModelT]]
+    answer: Waiter[ModelT]
     price_N: NDArray[np.float64] | None = None
     done: int = 0
     model: ModelT | None = None
@@ -141,16 +154,19 @@ class Batcher(Generic[ModelT]):
         Raises:
             QueueFullError: There is no room for them.
         """
+        answer: asyncio.Future[Priced[ModelT]] = asyncio.get_running_loop().create_future()
+        self.put(rows_NF, answer, arrived=arrived)
+        return answer
+
+    def put(self, rows_NF: NDArray[np.float64], answer: Waiter[ModelT], *, arrived: Second | None = None) -> None:
+        """The same for whoever waits in a way of his own; he is told inside of the batch, and must not raise."""
         num_rows = len(rows_NF)
         if self.num_waiting_rows + num_rows > self._most_waiting_rows:
             raise QueueFullError
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Priced[ModelT]] = loop.create_future()
         since = self._clock() if arrived is None else arrived
         self._waiting.append(_Waiting(rows_NF, since + self._patience, answer))
         self.num_waiting_rows += num_rows
-        self._schedule(loop)
-        return answer
+        self._schedule(asyncio.get_running_loop())
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         # What the loop has already read from its sockets runs before this does, and joins the batch.
