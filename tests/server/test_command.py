@@ -12,6 +12,8 @@ import pytest
 
 from pricebench.cli import main
 from pricebench.errors import PricebenchError
+from pricebench.server.answers import Answer
+from pricebench.server.request_log import RequestLog
 from pricebench.server.settings import Settings
 from pricebench.server.supervisor import ServeError, listen
 from pricebench.server.tokens import TokenError, read_token
@@ -62,22 +64,16 @@ def test_without_its_packages_it_says_which_extra(package, tmp_path):
     )
 
 
-def test_a_folder_without_a_model_ends_it_with_one_sentence_and_exit_code_2(tmp_path):
-    with served(tmp_path / "none", wait=False) as server:
-        server.heard(r"\(the end\)")
+def test_a_folder_without_a_model_and_an_unknown_mode_are_one_sentence_and_exit_code_2(folder, tmp_path):
+    with served(tmp_path / "none", wait=False) as nothing, served(folder, "--mode", "egaer", wait=False) as unknown:
+        for server in (nothing, unknown):
+            server.heard(r"\(the end\)")
+            assert server.process.wait(timeout=10) == 2
 
-        assert server.process.wait(timeout=10) == 2
-        (said,) = [line for line in server.lines if line.startswith("pricebench: ")]
-        assert said.startswith(
-            f"pricebench: {tmp_path / 'none'}/model.pt: expected a pricebench.model file, found none."
-        )
-
-
-def test_an_unknown_mode_ends_it_with_one_sentence_and_exit_code_2(folder):
-    with served(folder, "--mode", "egaer", wait=False) as server:
-        server.heard(r"pricebench: No execution mode is called 'egaer'. Did you mean 'eager'")
-
-        assert server.process.wait(timeout=10) == 2
+    (said,) = [line for line in nothing.lines if line.startswith("pricebench: ")]
+    assert said.startswith(f"pricebench: {tmp_path / 'none'}/model.pt: expected a pricebench.model file, found none.")
+    (said,) = [line for line in unknown.lines if line.startswith("pricebench: ")]
+    assert said.startswith("pricebench: No execution mode is called 'egaer'. Did you mean 'eager'")
 
 
 def test_a_taken_port_is_one_sentence_and_exit_code_2(folder):
@@ -185,12 +181,11 @@ def test_settings_come_back_from_their_text(tmp_path):
     assert Settings.from_json(settings.to_json()) == settings
 
 
-def test_lines_of_the_log_can_go_to_stdout(folder):
-    with served(folder, "--log", "-") as server:
-        server.price(HOUSE)
-        line = json.loads(server.process.stdout.readline())
+def test_lines_of_the_log_can_go_to_stdout(capfd):
+    RequestLog.open("-", 0).write("POST", "/v1/price", Answer(b"", num_houses=1), 0.25)
 
-    assert (line["path"], line["status"], line["houses"]) == ("/v1/price", 200, 1)
+    line = json.loads(capfd.readouterr().out)
+    assert (line["path"], line["status"], line["houses"], line["seconds"]) == ("/v1/price", 200, 1, 0.25)
 
 
 def test_a_log_that_cannot_be_written_ends_it(folder, tmp_path):

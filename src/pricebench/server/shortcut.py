@@ -1,8 +1,8 @@
 """The request that comes a thousand times a second, one house as JSON, answered without a task, a future or ASGI.
 
-Half of what such a request costs is what a general server has to make for any request (docs/log.md). It is taken here when
-all of it is right: the header fields are those of a plain request, the token is there, a model is ready, and the house
-is one. Anything else goes the ordinary way, which also says what is wrong with it.
+Half of what such a request costs is what a general server has to make for any request (docs/log.md). It is taken here
+when all of it is right: the header fields are those of a plain request, the token is there, a model is ready, and the
+house is one. Anything else goes the ordinary way, which also says what is wrong with it.
 """
 
 from __future__ import annotations
