@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from tritonclient import http
 
 from pricebench.data import make_houses
 from tests.serving import exact_dollars, untrained_artifacts
-
-http = pytest.importorskip("tritonclient.http")
 
 NAME = "house-prices"
 INFER = f"/v2/models/{NAME}/infer"
@@ -118,7 +117,7 @@ def test_the_version_in_the_path_must_be_the_one_that_answers(desk):
     [
         (b"", 400, "empty body"),
         (b"{", 400, "expected JSON"),
-        (b"[" * 9_000, 400, "JSON"),
+        (b"[" * 9_000, 422, "expected an inference request"),
         (b"\xff", 400, "UTF-8"),
         ({}, 422, "missing required field 'inputs'"),
         ([], 422, "Expected 'object'"),
@@ -129,13 +128,13 @@ def test_the_version_in_the_path_must_be_the_one_that_answers(desk):
         (inference(shape=[1, 4]), 422, "shape [1, 4], expected [houses, 5]"),
         (inference(shape=[0, 5], data=[]), 422, "shape [0, 5], expected"),
         (inference(shape=[-1, 5]), 422, "shape [-1, 5], expected"),
-        (inference(shape=[10**30, 5]), 422, "expected an inference request"),
+        (inference(shape=[10**30, 5]), 413, "expected at most 100 houses"),
         (inference(shape=[10**15, 5]), 413, "expected at most 100 houses"),
         (inference(shape=[2, 5]), 422, "has 5 numbers, expected 10 by its shape"),
         (inference(datatype="BYTES"), 422, "datatype 'BYTES', expected one of FP64"),
         (inference(data=None), 422, "expected the data of features once"),
         (inference(data="x"), 422, "not a list of finite numbers"),
-        (inference(data=[[68_000, 6], [7, 4, 36_000]]), 200, ""),
+        (inference(data=[[68_000, 6], [7, 4, 36_000]]), 422, "not a list of finite numbers"),
         (inference(data=[["x"]]), 422, "not a list of finite numbers"),
         (inference(data=[68_000, 6, -7, 4, 36_000]), 422, "row 1: rooms is -7, expected a finite number above 0"),
         (inference(data=[68_000, 6, 7, 4, 1e300]), 422, "row 1: population is 1e+300, too large"),
