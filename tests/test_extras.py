@@ -57,4 +57,4 @@ def test_every_package_stands_in_the_extra_that_is_named():
     extras = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
 
     for package, extra in _EXTRAS.items():
-        assert any(line.startswith(package) for line in extras[extra]), package
+        assert any(line.startswith(package.replace("_", "-")) for line in extras[extra]), package

@@ -14,6 +14,11 @@ _EXTRAS = {
     "pandas": "dashboard",
     "streamlit": "dashboard",
     "fsspec": "remote",
+    "httptools": "serve",
+    "msgspec": "serve",
+    "prometheus_client": "serve",
+    "uvicorn": "serve",
+    "uvloop": "serve",
 }
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pricebench.dashboard import charts
-from pricebench.dashboard.price_range import Price
+from pricebench.serving.price_range import Price
 from tests.dashboard.stored import EVIL, MARKDOWN
 
 NAMES = ["eager", EVIL, MARKDOWN]

@@ -7,9 +7,9 @@ import pytest
 
 from pricebench.artifacts import METRICS_FILE
 from pricebench.dashboard.desk import PriceDesk
-from pricebench.dashboard.price_range import Residuals
 from pricebench.data import make_houses
 from pricebench.serving import Predictor
+from pricebench.serving.price_range import Residuals
 
 HOUSE = make_houses(1, seed=5).features_NF[0]
 STRANGE = HOUSE * np.array([3.0, 1.0, 1.0, 1.0, 1.0])

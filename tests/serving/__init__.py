@@ -15,9 +15,9 @@ from pricebench.normalization import TrainingStats, ZScore
 ROUNDOFF = 2.0**-24  # of float32
 
 
-def untrained_artifacts() -> Artifacts:
+def untrained_artifacts(seed: int = 3) -> Artifacts:
     """The initial weights with the statistics of a thousand generated houses."""
-    houses, model = make_houses(1_000), MLP(seed=3).eval()
+    houses, model = make_houses(1_000), MLP(seed=seed).eval()
     stats = TrainingStats(
         feature_names=FEATURES,
         features=ZScore.fit(houses.features_NF, FEATURES),

@@ -21,6 +21,7 @@ from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
 from pricebench.cli.recommend import recommend
+from pricebench.cli.serve import serve
 from pricebench.cli.train import train
 from pricebench.errors import ExitCode, PricebenchError
 from pricebench.extras import explained
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, recommend, train, predict, modes, export, cliff, profile, gate, dashboard):
+for command in (init, recommend, train, predict, serve, modes, export, cliff, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 

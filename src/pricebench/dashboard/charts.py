@@ -16,7 +16,7 @@ import pandas as pd
 from pricebench.units import Dollar, Second, duration_unit, format_duration
 
 if TYPE_CHECKING:
-    from pricebench.dashboard.price_range import Price
+    from pricebench.serving.price_range import Price
 
 Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
 

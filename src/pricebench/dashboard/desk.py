@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from pricebench.artifacts import Artifacts, load_metrics
 from pricebench.dashboard.house_inputs import inputs_for
-from pricebench.dashboard.price_range import Price, residuals_or_reason, with_range
 from pricebench.dashboard.walkthrough import code_of
 from pricebench.errors import ArtifactError, ModeError, PricebenchError
 from pricebench.modes import MODES, ExecutionMode
 from pricebench.serving import Predictor
+from pricebench.serving.price_range import Price, residuals_or_reason, with_range
 from pricebench.units import Dollar, Second
 
 TIMED_CALLS = 25

@@ -1,7 +1,7 @@
 """A file becomes a validated `Dataset`, or one sentence that says why not. No torch."""
 
 from pricebench.data.dataset import Dataset, train_test_split
-from pricebench.data.loading import FeatureBatch, load_dataset, stream_features
+from pricebench.data.loading import FeatureBatch, features_of, load_dataset, stream_features
 from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, TARGET, Header, Quantity
 from pricebench.data.synthetic import make_houses
 
@@ -14,6 +14,7 @@ __all__ = [
     "FeatureBatch",
     "Header",
     "Quantity",
+    "features_of",
     "load_dataset",
     "make_houses",
     "stream_features",

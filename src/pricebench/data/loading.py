@@ -89,17 +89,41 @@ def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator
     header, called = _recognise(path, source.column_names, is_target_needed=False)
     first_row = 1
     for batch in source.stream(batch_bytes):
-        columns = {
-            name: to_float64(path, found, batch.column(found), first_row=first_row) for name, found in called.items()
-        }
-        features_FN = header.features(np.stack(list(columns.values())))
-        _require_within_limits(path, header, columns, features_FN, first_row=first_row)
-        features_NF = np.ascontiguousarray(features_FN.T)
-        features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
+        features_NF = _features(path, header, called, batch, first_row=first_row)
         yield FeatureBatch(first_row=first_row, table=batch, features_NF=features_NF)
         first_row += batch.num_rows
     if first_row == 1:
         raise no_rows(path)
+
+
+def features_of(name: str, table: pa.Table) -> NDArray[np.float64]:
+    """The features of a table that is in memory, `(N, 5)` in float64; a row with a missing value is all NaN.
+
+    Args:
+        name: What errors call it.
+        table: With the columns of one of the known headers, as numbers or as text; others are not looked at.
+
+    Raises:
+        DataError: As `load_dataset`.
+    """
+    path = Path(name)
+    header, called = _recognise(path, table.schema.names, is_target_needed=False)
+    if not table.num_rows:
+        raise no_rows(path)
+    return _features(path, header, called, table, first_row=1)
+
+
+def _features(
+    path: Path, header: Header, called: Mapping[str, str], table: pa.RecordBatch | pa.Table, *, first_row: int
+) -> NDArray[np.float64]:
+    columns = {
+        name: to_float64(path, found, table.column(found), first_row=first_row) for name, found in called.items()
+    }
+    features_FN = header.features(np.stack(list(columns.values())))
+    _require_within_limits(path, header, columns, features_FN, first_row=first_row)
+    features_NF = np.ascontiguousarray(features_FN.T)
+    features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
+    return features_NF
 
 
 # ---- which table is it? --------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pricebench.dashboard import charts
 from pricebench.dashboard.desk import TIMED_CALLS, ModePrice, ModeState, PriceDesk, quartiles
 from pricebench.dashboard.plain import plain
-from pricebench.dashboard.price_range import Price
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.uploads import PricedFile, price_upload
 from pricebench.dashboard.views import parts
@@ -18,6 +17,7 @@ from pricebench.dashboard.workloads import OWN
 from pricebench.errors import PricebenchError
 from pricebench.modes import MODES
 from pricebench.serving import FAMILIAR_SD
+from pricebench.serving.price_range import Price
 from pricebench.units import format_dollars, format_duration
 
 

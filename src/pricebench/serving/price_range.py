@@ -14,6 +14,11 @@ _TRAIN = "Run: uv run pricebench train."
 # Fewer do not show what one in twenty is like.
 _FEWEST_HOUSES = 40
 
+NO_RANGE_UNFAMILIAR = "No range: the held-out houses that it would come from were all more familiar than this one."
+HALF = (0.25, 0.75)
+MOST = (0.05, 0.95)
+"""Levels: between them lie 9 of 10 houses."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residuals:
@@ -41,7 +46,7 @@ class Residuals:
         try:
             quantiles = {float(level): float(value) for level, value in metrics["residual_quantiles"].items()}
             num_houses = int(metrics["num_test"])
-            is_whole = {0.05, 0.25, 0.75, 0.95} <= set(quantiles) and all(map(math.isfinite, quantiles.values()))
+            is_whole = {*HALF, *MOST} <= set(quantiles) and all(map(math.isfinite, quantiles.values()))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged() from error
         if not is_whole:
@@ -51,6 +56,11 @@ class Residuals:
                 f"No range: it needs at least {_FEWEST_HOUSES} held-out houses, found {num_houses}. Train on more rows."
             )
         return cls(quantiles=quantiles, num_houses=num_houses)
+
+    def around(self, dollars: Dollar, levels: tuple[float, float]) -> tuple[Dollar, Dollar]:
+        """The range between two levels of the residuals, added to a prediction; no house costs less than nothing."""
+        low, high = levels
+        return max(0.0, dollars + self.quantiles[low]), dollars + self.quantiles[high]
 
 
 def _damaged() -> ArtifactError:
@@ -98,13 +108,12 @@ def with_range(dollars: Dollar, warnings: Sequence[str], residuals: Residuals | 
     if residuals is None:
         return Price(dollars=dollars, half=None, most=None, range_note=no_range, warnings=tuple(warnings))
     if warnings:
-        note = "No range: the held-out houses that it would come from were all more familiar than this one."
+        note = NO_RANGE_UNFAMILIAR
         return Price(dollars=dollars, half=None, most=None, range_note=note, warnings=tuple(warnings))
-    quantiles = residuals.quantiles
     return Price(
         dollars=dollars,
-        half=(max(0.0, dollars + quantiles[0.25]), dollars + quantiles[0.75]),
-        most=(max(0.0, dollars + quantiles[0.05]), dollars + quantiles[0.95]),
+        half=residuals.around(dollars, HALF),
+        most=residuals.around(dollars, MOST),
         range_note=f"From the residuals of {residuals.num_houses:,} held-out houses.",
         warnings=(),
     )

@@ -1,0 +1,89 @@
+"""`pricebench serve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pricebench.cli.console import ArtifactsOption, seconds_of, talk
+
+
+def serve(
+    *,
+    artifacts: ArtifactsOption = Path("artifacts"),
+    mode: Annotated[str, typer.Option(help="Execution mode.")] = "eager",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than this machine's own needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8600,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer, each on a core of its own.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Of each worker for one batch.")] = 1,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Holds a token that each request must bring.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Answer other machines without a token.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Load a model that is trained anew, as SIGHUP does.")] = False,
+    grace: Annotated[str, typer.Option(metavar="TIME", help="At the end, for requests that were begun.")] = "10s",
+    log: Annotated[str | None, typer.Option(metavar="FILE", help="A line of JSON per request; - for stdout.")] = None,
+    deadline: Annotated[str, typer.Option(metavar="TIME", help="For a price; 504 after it.")] = "2s",
+    rows: Annotated[int, typer.Option(min=1, help="Most houses in a request; 413 for more.")] = 10_000,
+    body: Annotated[
+        int, typer.Option(min=1, metavar="BYTES", help="Most bytes of a request; 413 for more.")
+    ] = 4_194_304,
+    queue: Annotated[
+        int, typer.Option(min=1, metavar="ROWS", help="Most houses that wait in a worker; 503 for more.")
+    ] = 50_000,
+    connections: Annotated[int, typer.Option(min=1, max=100_000, help="Most that are open; 503 for more.")] = 1_000,
+    receive_timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="For a request to arrive, 408 after it; and for its answer to be taken.")
+    ] = "10s",
+    idle_timeout: Annotated[str, typer.Option(metavar="TIME", help="Of a connection without a request.")] = "75s",
+) -> None:
+    """Price houses over HTTP, until Ctrl-C or SIGTERM; SIGHUP loads the model anew.
+
+    POST /v1/price; /docs tells the rest. docs/serving.md says how to deploy it.
+    """
+    from pricebench.extras import require
+
+    for package in ("torch", "uvicorn", "httptools", "uvloop", "msgspec", "prometheus_client"):
+        require(package, "serve")
+    from pricebench.server.limits import Limits
+    from pricebench.server.settings import Settings
+    from pricebench.server.supervisor import Supervisor
+    from pricebench.server.tokens import read_token
+
+    settings = Settings(
+        artifacts=artifacts,
+        mode=mode,
+        host=host,
+        port=port,
+        workers=workers,
+        threads=threads,
+        token=read_token(token_file) if token_file else "",
+        insecure=insecure,
+        grace=_seconds("--grace", grace),
+        watch=watch,
+        log=log,
+        limits=Limits(
+            body_bytes=body,
+            rows=rows,
+            waiting_rows=max(rows, queue),
+            deadline=_seconds("--deadline", deadline),
+            connections=connections,
+            receive_timeout=_seconds("--receive-timeout", receive_timeout),
+            idle_timeout=_seconds("--idle-timeout", idle_timeout),
+        ),
+    )
+    supervisor = Supervisor(settings, say=lambda words: talk.print(words, markup=False))
+    talk.print(f"listening on {supervisor.url}", markup=False)
+    sys.exit(supervisor.run())
+
+
+def _seconds(option: str, text: str) -> float:
+    seconds = seconds_of(option, text)
+    if seconds is None:
+        raise typer.BadParameter(f"{option} is '{text}', expected a time above 0.")
+    return seconds

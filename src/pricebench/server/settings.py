@@ -1,0 +1,58 @@
+"""What a server is started with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pricebench.server.limits import Limits
+from pricebench.units import Second
+
+HOST = "127.0.0.1"
+PORT = 8600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The choices of whoever starts it.
+
+    Attributes:
+        artifacts: Folder that `pricebench train` wrote.
+        mode: Execution mode.
+        host: Address to listen on.
+        port: 0 for any that is free.
+        workers: Processes that answer.
+        threads: Of each for one batch.
+        token: That each request must bring, or empty.
+        insecure: Whether others than this machine may ask without a token.
+        grace: For what was begun when the server is told to end.
+        watch: Whether a changed folder is loaded without being told.
+        log: A file for a line per request, `-` for stdout, or None.
+        limits: What is refused.
+    """
+
+    artifacts: Path = Path("artifacts")
+    mode: str = "eager"
+    host: str = HOST
+    port: int = PORT
+    workers: int = 1
+    threads: int = 1
+    token: str = field(default="", repr=False)
+    insecure: bool = False
+    grace: Second = 10.0
+    watch: bool = False
+    log: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def to_json(self) -> str:
+        """As text for another process."""
+        return json.dumps(dataclasses.asdict(self) | {"artifacts": str(self.artifacts)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Settings:
+        """What `to_json` wrote."""
+        fields = json.loads(text)
+        limits, artifacts = Limits(**fields.pop("limits")), Path(fields.pop("artifacts"))
+        return cls(artifacts=artifacts, limits=limits, **fields)

@@ -1,0 +1,454 @@
+"""The supervisor: owns the port, hands connections to workers, replaces those that die, and tells all what to do.
+
+It keeps a copy of every connection. When a worker is killed, the requests that it had are answered here, with a 503,
+and its other connections go on in another worker. No torch, and no HTTP but refusals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pricebench.errors import ExitCode, PricebenchError
+from pricebench.server.board import Board, Doing
+from pricebench.server.channel import ChannelClosedError, Message
+from pricebench.server.counters import NUMBERS, STATES, Counters
+from pricebench.server.example import curl
+from pricebench.server.handover import Fate, fate, is_asking
+from pricebench.server.lingering import Lingering
+from pricebench.server.settings import Settings
+from pricebench.server.snapshots import Snapshots, Watch
+from pricebench.server.workers import Worker
+from pricebench.units import Second
+
+_BACKLOG = 1024
+_ACCEPTED_AT_ONCE = 64
+_TICK: Second = 0.25
+_LOOK: Second = 1.0
+"""Between two looks at a watched folder."""
+_KILL_AFTER: Second = 1.0
+"""Of a worker that did not end within its grace."""
+_WAITS: tuple[Second, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Before the next start of a worker that died before it was ready, again and again."""
+_TRIES = 3
+"""Of a worker before any was ready; then something is wrong with this machine."""
+
+
+class ServeError(PricebenchError):
+    """The server cannot start."""
+
+
+@dataclass(slots=True)
+class _Reload:
+    """A model that is tried: no worker switches to it before all have accepted it."""
+
+    generation: int
+    folder: Path
+    asked: set[int]
+    accepted: set[int]
+    why_refused: str = ""
+
+
+class Supervisor:
+    """What runs in the process that was started.
+
+    Attributes:
+        address: Where it listens, `(host, port)`.
+    """
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
+        """Listen.
+
+        Args:
+            settings: What it is started with.
+            say: Tells whoever started it how it goes.
+
+        Raises:
+            OSError: The log cannot be written.
+            ServeError: The address cannot be listened on, or not without a token.
+        """
+        self._settings = settings
+        self._say = say
+        if settings.log not in (None, "-"):
+            Path(str(settings.log)).open("ab").close()  # workers open it too; whether they can is said now
+        self._listener = listen(settings)
+        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        places = settings.limits.connections
+        self._board = Board.make(places=places, processes=settings.workers + 1, numbers=NUMBERS)
+        self._counters = Counters(self._board.numbers(settings.workers))
+        self._free = deque(range(places))
+        self._selector = selectors.DefaultSelector()
+        self._lingering = Lingering(self._selector)
+        self._workers: dict[int, Worker] = {}
+        self._failures = [0] * settings.workers
+        self._restarts: dict[int, Second] = {}
+        self._generation, self._folder = 0, Path()
+        self._reload: _Reload | None = None
+        self._reload_again = False
+        self._signals: deque[int] = deque()
+        self._failed: PricebenchError | None = None
+        self._was_ready = False
+        self._ends_at: Second | None = None
+        self._exit_code = 0
+
+    @property
+    def url(self) -> str:
+        """Where it can be asked from this machine."""
+        host, port = self.address
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asked about, not listened on
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    # ---- its life
+
+    def run(self) -> int:
+        """Serve until a signal says that it is the end.
+
+        Returns:
+            The exit status.
+
+        Raises:
+            PricebenchError: No worker could become ready.
+        """
+        with Snapshots(self._settings.artifacts) as snapshots, self._heard_signals():
+            self._snapshots = snapshots
+            watch = Watch(self._settings.artifacts) if self._settings.watch else None
+            self._generation, self._folder = snapshots.take()
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            for number in range(self._settings.workers):
+                self._start(number)
+            try:
+                self._loop(watch)
+            finally:
+                self._leave_nothing()
+        if self._failed:
+            raise self._failed
+        return self._exit_code
+
+    def _loop(self, watch: Watch | None) -> None:
+        look_at = time.monotonic() + _LOOK
+        while self._ends_at is None or (self._workers and time.monotonic() < self._ends_at + _KILL_AFTER):
+            for key, _ in self._selector.select(self._patience(is_watching=watch is not None)):
+                key.data()
+            while self._signals:
+                self._obey(self._signals.popleft())
+            now = time.monotonic()
+            self._lingering.look_at_the_clock(now)
+            for number in [number for number, at in self._restarts.items() if at <= now]:
+                del self._restarts[number]
+                self._start(number)
+            if watch and now >= look_at:
+                look_at = now + _LOOK
+                if watch.has_changed():
+                    self._try_another_model()
+
+    def _patience(self, *, is_watching: bool) -> Second | None:
+        if self._restarts or self._lingering or self._ends_at is not None:
+            return _TICK
+        return _LOOK if is_watching else None
+
+    def _leave_nothing(self) -> None:
+        for worker in self._workers.values():
+            worker.process.kill()
+            worker.process.wait()
+            self._say_goodbye(worker)
+        # A moment for those who are told that their request was not answered.
+        until = time.monotonic() + _TICK
+        while self._lingering and time.monotonic() < until:
+            for key, _ in self._selector.select(_TICK / 10):
+                key.data()
+        self._lingering.close()
+        self._listener.close()
+        self._selector.close()
+
+    # ---- signals
+
+    @contextlib.contextmanager
+    def _heard_signals(self) -> Any:
+        def hear(number: int, _: FrameType | None) -> None:
+            self._signals.append(number)
+
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)  # noqa: FBT003 - its only parameter
+        names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        before = {name: signal.signal(name, hear) for name in names}
+        # A signal ends the wait for connections too.
+        woken = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        self._selector.register(ours, selectors.EVENT_READ, lambda: ours.recv(64))
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(woken)
+            for name, handler in before.items():
+                signal.signal(name, handler)
+            ours.close()
+            theirs.close()
+
+    def _obey(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self._try_another_model()
+        elif self._ends_at is None:
+            self._exit_code = 130 if number == signal.SIGINT else 0
+            self._end()
+        else:  # who says it twice wants it now
+            self._ends_at = time.monotonic() - _KILL_AFTER
+
+    def _end(self) -> None:
+        """Accept what has come until now, and nothing more; let the workers answer what they have."""
+        while self._accept():
+            pass
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._restarts.clear()
+        self._ends_at = time.monotonic() + self._settings.grace
+        for worker in self._workers.values():
+            worker.tell(end=self._settings.grace)
+
+    # ---- connections
+
+    def _accept(self) -> bool:
+        """Accept what waits, and say whether some more may wait."""
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                connection, _address = self._listener.accept()
+            except OSError:  # nobody waits, the client is gone, or no descriptors are left
+                return False
+            connection.setblocking(False)  # noqa: FBT003 - its only parameter
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not self._free:
+                self._counters.add("refused_connections")
+                most = f"{self._settings.limits.connections:,}"
+                self._lingering.refuse(
+                    connection, f"{most} connections are open, which is all that may. Try again later."
+                )
+                continue
+            place = self._free.popleft()
+            self._board.received[place] = 0
+            self._give(place, connection)
+        return True
+
+    def _give(self, place: int, connection: socket.socket) -> None:
+        """Let the worker answer that has the fewest connections, one that is ready before one that is not."""
+        self._board.doing[place] = Doing.NOTHING
+        for worker in sorted(self._workers.values(), key=lambda each: (not each.is_ready, len(each.connections))):
+            if worker.give(place, connection):
+                return
+        self._free.append(place)
+        self._lingering.refuse(connection, "no worker is there to answer. Try again in a second.")
+
+    # ---- workers
+
+    def _start(self, number: int) -> None:
+        worker = Worker.start(number, self._settings, self._board, generation=self._generation, folder=self._folder)
+        self._workers[number] = worker
+        self._selector.register(worker.channel, selectors.EVENT_READ, lambda: self._hear(worker))
+
+    def _hear(self, worker: Worker) -> None:
+        try:
+            while message := worker.channel.receive():
+                self._understand(worker, message)
+        except ChannelClosedError:
+            self._bury(worker)
+
+    def _understand(self, worker: Worker, message: Message) -> None:
+        content = message.content
+        if "closed" in content:
+            place = content["closed"]
+            connection = worker.connections.pop(place, None)
+            if connection:
+                self._let_go(place, connection)
+        elif "loaded" in content:
+            self._loaded(worker, content["loaded"], content["digest"])
+        elif "refused" in content:
+            self._refused(worker, content["refused"], self._snapshots.told(content["why"]), content["exit_code"])
+
+    def _bury(self, worker: Worker) -> None:
+        """Forget a worker that has died, answer for it, and start another in its place."""
+        self._selector.unregister(worker.channel)
+        worker.channel.close()
+        worker.process.wait()
+        del self._workers[worker.number]
+        numbers = Counters(self._board.numbers(worker.number))
+        for name in STATES:
+            numbers.set(name, 0.0)
+        self._forget_in_reload(worker)
+        if self._ends_at is not None or self._failed:
+            self._say_goodbye(worker)
+            return
+        self._counters.add("restarts")
+        if worker.is_ready:
+            self._failures[worker.number] = 0
+        wait = _WAITS[min(self._failures[worker.number], len(_WAITS) - 1)]
+        self._failures[worker.number] += 1
+        if not self._was_ready and self._failures[worker.number] >= _TRIES:
+            self._fail(f"worker {worker.number} died {_TRIES} times before it was ready ({_how(worker.process)}).")
+            return
+        self._say(f"worker {worker.number} died ({_how(worker.process)}); another takes its place")
+        if wait:
+            self._restarts[worker.number] = time.monotonic() + wait
+        else:
+            self._start(worker.number)
+        self._say_goodbye(worker)
+
+    def _say_goodbye(self, worker: Worker) -> None:
+        """Answer the requests that a dead worker had, and let others have its other connections."""
+        for place, connection in worker.connections.items():
+            found = fate(connection, self._board.doing[place], self._board.received[place])
+            if found is Fate.MOVE and self._ends_at is None:
+                self._give(place, connection)
+                continue
+            if found is Fate.REFUSE:
+                self._free.append(place)
+                self._lingering.refuse(connection, "the worker that had this request died. Try again.")
+            else:
+                self._let_go(place, connection)
+        worker.connections.clear()
+
+    def _let_go(self, place: int, connection: socket.socket) -> None:
+        """Close a connection of which nobody takes care any more."""
+        is_idle = self._board.doing[place] == Doing.NOTHING
+        self._free.append(place)
+        if is_idle and is_asking(connection):  # it asked when it was too late
+            self._lingering.refuse(connection, "this connection is being closed. Try again.")
+        else:
+            self._lingering.close_gently(connection)
+
+    # ---- models
+
+    def _loaded(self, worker: Worker, generation: int, digest: str) -> None:
+        if not worker.is_ready:
+            worker.is_ready, worker.generation = True, generation
+            if not self._was_ready and all(each.is_ready for each in self._workers.values()):
+                self._was_ready = True
+                self._say_ready(digest)
+            if generation != self._generation:  # a reload ended while it started
+                worker.tell(load=self._generation, folder=str(self._folder))
+            return
+        reload = self._reload
+        if reload and reload.generation == generation:
+            reload.accepted.add(worker.number)
+            self._finish_reload(digest)
+        elif generation == self._generation:
+            worker.generation = generation
+            worker.tell(switch=generation)
+
+    def _refused(self, worker: Worker, generation: int, why: str, exit_code: int) -> None:
+        reload = self._reload
+        if worker.is_ready and reload and reload.generation == generation:
+            reload.accepted.add(worker.number)
+            reload.why_refused = why
+            self._finish_reload("")
+        elif not worker.is_ready and not self._was_ready:
+            self._fail(why, exit_code)
+        elif not worker.is_ready:
+            self._say(f"worker {worker.number} cannot begin: {why}")
+            worker.process.kill()
+
+    def _fail(self, why: str, exit_code: int = ExitCode.BAD_INPUT) -> None:
+        self._failed = ServeError(why)
+        self._failed.exit_code = ExitCode(exit_code)
+        self._ends_at = time.monotonic() - _KILL_AFTER
+
+    def _try_another_model(self) -> None:
+        if self._reload or not self._was_ready or self._ends_at is not None:
+            self._reload_again = self._reload is not None
+            return
+        try:
+            generation, folder = self._snapshots.take()
+        except OSError as error:
+            self._say(f"the new model is refused, the old one goes on: {error.strerror}")
+            return
+        ready = [worker for worker in self._workers.values() if worker.is_ready]
+        self._reload = _Reload(generation, folder, {worker.number for worker in ready}, set())
+        for worker in ready:
+            worker.tell(load=generation, folder=str(folder))
+        self._finish_reload("")
+
+    def _forget_in_reload(self, worker: Worker) -> None:
+        if self._reload:
+            self._reload.asked.discard(worker.number)
+            self._reload.accepted.discard(worker.number)
+            self._finish_reload("")
+
+    def _finish_reload(self, digest: str) -> None:
+        reload = self._reload
+        if reload is None or reload.asked != reload.accepted:
+            return
+        self._reload = None
+        if reload.why_refused or not reload.asked:
+            self._counters.add("refused_reloads")
+            for number in reload.asked:
+                self._workers[number].tell(drop=reload.generation)
+            why = reload.why_refused or "no worker could check it"
+            self._say(f"the new model is refused, the old one goes on: {why}")
+        else:
+            self._generation, self._folder = reload.generation, reload.folder
+            for number in reload.asked:
+                self._workers[number].generation = reload.generation
+                self._workers[number].tell(switch=reload.generation)
+            self._say(f"switched to the model {digest[:12]}")
+        if self._reload_again:
+            self._reload_again = False
+            self._try_another_model()
+
+    def _say_ready(self, digest: str) -> None:
+        settings = self._settings
+        workers = f"{settings.workers} worker{'s' if settings.workers > 1 else ''}"
+        threads = f"{settings.threads} thread{'s' if settings.threads > 1 else ''} each"
+        self._say(f"ready: model {digest[:12]}, mode {settings.mode}, {workers}, {threads}")
+        self._say(f"  {curl(self.url, has_token=bool(settings.token))}")
+
+
+def _how(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return f"signal {-code}" if code < 0 else f"exit status {code}"
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ServeError: The address is unknown or taken, or is not this machine's own and needs a token.
+    """
+    if sys.platform != "linux":
+        raise ServeError(f"expected Linux, found {sys.platform}: workers are handed connections in a way of its own.")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ServeError(
+            f"expected an address to listen on, found --host {settings.host}: {error.strerror}."
+        ) from error
+    if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback and not (
+        settings.token or settings.insecure
+    ):
+        raise ServeError(
+            f"{settings.host} can be asked from elsewhere, so a token is needed: give --token-file FILE, or say "
+            "--insecure."
+        )
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        found = str(error.strerror).lower()
+        raise ServeError(
+            f"expected port {settings.port} of {settings.host} to be free, found: {found}. Give another with --port."
+        ) from error
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)  # noqa: FBT003 - its only parameter
+    return listener

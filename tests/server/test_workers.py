@@ -1,0 +1,301 @@
+"""Workers that die, models that change, and the end: each with a server of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import pytest
+
+from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
+from pricebench.server.snapshots import FILES, Watch
+from tests.server import HOUSE, JSON, answers_on, request_bytes, save_artifacts, served
+
+
+class Clients(threading.Thread):
+    """Asks without a pause over connections that are kept, and counts how each request ended."""
+
+    def __init__(self, server, num=4):
+        super().__init__()
+        self.counts = Counter()
+        self.models = Counter()
+        self._server = server
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(num)]
+
+    def _ask(self):
+        connection = HTTPConnection(*self._server.address, timeout=30)
+        while not self._stop.is_set():
+            try:
+                connection.request("POST", "/v1/price", json.dumps(HOUSE), JSON)
+                response = connection.getresponse()
+                body = json.loads(response.read())
+                self.counts[response.status] += 1
+                self.models[body.get("model")] += 1
+            except (HTTPException, OSError) as error:
+                self.counts[type(error).__name__] += 1
+                connection.close()
+                if isinstance(error, ConnectionRefusedError):
+                    return
+        connection.close()
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=60)
+
+    def wait_for(self, num):
+        before = sum(self.counts.values())
+        self._server.until(lambda: sum(self.counts.values()) >= before + num)
+
+
+def of_session(process):
+    """Processes that were started by the server, workers' own sessions included."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process.pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def two_workers(folder):
+    with served(folder, "--workers", 2) as server:
+        yield server
+
+
+def kill(server, number):
+    """End a worker as nobody can foresee, and wait until that is known."""
+    name = "pricebench_worker_restarts_total"
+    before = server.metrics()[name]
+    os.kill(server.workers()[number], signal.SIGKILL)
+    server.until(lambda: server.metrics()[name] > before)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_others_notice_nothing(two_workers):
+    server = two_workers
+    before = server.workers()
+    idle = [HTTPConnection(*server.address, timeout=30) for _ in range(8)]
+    for connection in idle:
+        assert server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection).status == 200
+
+    os.kill(before[0], signal.SIGKILL)
+    server.heard(r"worker 0 died \(signal 9\); another takes its place")
+
+    # Connections that were open, to either worker, go on as if nothing had happened.
+    replies = [server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection) for connection in idle]
+    assert {reply.status for reply in replies} <= {200}
+    server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+    after = server.workers()
+    assert after[1] == before[1]
+    assert after[0] != before[0]
+    for connection in idle:
+        connection.close()
+
+
+def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
+    server = two_workers
+    with ExitStack() as stack:
+        # Half of a request on each of some connections: both workers have some.
+        begun = [stack.enter_context(server.connect(request_bytes()[:-5])) for _ in range(6)]
+        server.until(lambda: server.metrics()["pricebench_connections"] >= 7)
+
+        kill(server, 1)
+        for sock in begun:
+            sock.sendall(request_bytes()[-5:])
+            sock.shutdown(socket.SHUT_WR)
+
+        found = [answers_on(sock) for sock in begun]
+    statuses = Counter(statuses[0] for statuses, _ in found)
+    assert set(statuses) == {200, 503}
+    assert all(len(statuses) == 1 for statuses, _ in found)
+    refused = next(body for statuses, body in found if statuses == [503])
+    assert json.loads(refused) == {"error": "the worker that had this request died. Try again."}
+
+
+def test_under_load_every_request_is_answered_when_workers_are_killed(two_workers):
+    server = two_workers
+    server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+
+    with Clients(server) as clients:
+        for number in (0, 1):
+            clients.wait_for(200)
+            kill(server, number)
+            server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+        clients.wait_for(200)
+
+    # None was lost: each has a price, or a 503 that says why not.
+    assert set(clients.counts) <= {200, 503}
+    assert clients.counts[503] <= 8
+    assert clients.counts[200] > 500
+
+
+def test_the_end_under_load_answers_what_was_begun_and_leaves_nothing(folder):
+    with served(folder, "--workers", 2, "--grace", "5s") as server, Clients(server) as clients:
+        clients.wait_for(200)
+        children = of_session(server.process)
+        status = server.end(signal.SIGTERM)
+        server.heard(r"\(the end\)")
+
+    assert status == 0
+    assert len(children) == 2
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    # A client that begins when the server is gone cannot connect, and knows it.
+    assert set(clients.counts) <= {200, 503, "ConnectionRefusedError"}
+    assert clients.counts["ConnectionRefusedError"] == 4
+
+
+def test_at_the_end_what_arrives_within_the_grace_is_answered_and_the_rest_is_a_503(folder):
+    with served(folder, "--grace", "1s") as server, ExitStack() as stack:
+        in_time, late = (stack.enter_context(server.connect(request_bytes()[:-5])) for _ in range(2))
+        server.until(lambda: server.metrics()["pricebench_connections"] >= 3)
+
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionRefusedError):
+            server.until(lambda: server.connect().close())
+        in_time.sendall(request_bytes()[-5:])
+
+        assert answers_on(in_time)[0] == [200]
+        assert answers_on(late)[0] == [503]
+        assert server.process.wait(timeout=10) == 0
+
+
+def test_ctrl_c_leaves_nothing_behind(folder, tmp_path):
+    with served(folder, TMPDIR=str(tmp_path)) as server:
+        children = of_session(server.process)
+        assert list(tmp_path.iterdir())
+
+        assert server.end(signal.SIGINT) == 130
+
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(folder, tmp_path):
+    with served(folder, "--grace", "1s", TMPDIR=str(tmp_path)) as server:
+        (pid,) = server.workers()
+        server.process.kill()
+        server.until(
+            lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+        )
+
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changing(tmp_path):
+    """A folder of its own, and another model to put into it."""
+    folder, other = tmp_path / "artifacts", tmp_path / "other"
+    return folder, save_artifacts(folder), other, save_artifacts(other, seed=4)
+
+
+def put(source, target, *names):
+    for name in names or FILES:
+        shutil.copyfile(source / name, target / name)
+
+
+def test_a_signal_loads_a_good_model_and_refuses_a_broken_one_while_clients_are_answered(changing):
+    folder, first, other, second = changing
+    with served(folder, "--workers", 2) as server:
+        with Clients(server) as clients:
+            clients.wait_for(50)
+            # Weights of one training and statistics of another.
+            put(other, folder, MODEL_FILE)
+            server.process.send_signal(signal.SIGHUP)
+            refused = server.heard("the new model is refused, the old one goes on: (.*)")
+            clients.wait_for(50)
+            assert server.price(HOUSE).body["model"] == first
+            assert set(clients.models) == {first}
+
+            # A worker that begins now has what was accepted, not what is in the folder.
+            kill(server, 1)
+            server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+            assert {server.price(HOUSE).body["model"] for _ in range(8)} == {first}
+
+            put(other, folder)
+            server.process.send_signal(signal.SIGHUP)
+            server.heard(f"switched to the model {second[:12]}")
+            clients.wait_for(50)
+            assert {server.price(HOUSE).body["model"] for _ in range(8)} == {second}
+
+            # A worker that begins later has the same.
+            kill(server, 0)
+            server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+            assert {server.price(HOUSE).body["model"] for _ in range(8)} == {second}
+
+        metrics = server.metrics()
+
+    assert f"{folder}: expected model.pt and training_stats.pt of one training" in refused[1]
+    assert set(clients.counts) <= {200, 503}
+    assert clients.counts[503] <= 8
+    assert set(clients.models) <= {first, second, None}
+    assert metrics["pricebench_refused_reloads_total"] == 1
+    assert metrics["pricebench_reloads_total"] == 2
+    assert metrics["pricebench_compilations_total"] == 0
+
+
+def test_a_watched_folder_is_loaded_when_it_has_changed(changing):
+    folder, _, other, second = changing
+    with served(folder, "--watch") as server:
+        put(other, folder)
+
+        server.heard(f"switched to the model {second[:12]}")
+
+        assert server.price(HOUSE).body["model"] == second
+
+
+def test_a_change_is_told_once_and_when_it_is_over(tmp_path):
+    states = iter(["a", "a", "b", "c", "c", "c", "a", "a"])
+    watch = Watch(tmp_path, look=lambda _: next(states))
+
+    assert [watch.has_changed() for _ in range(7)] == [False, False, False, True, False, False, True]
+
+
+def test_the_supervisor_copies_what_training_leaves():
+    assert set(FILES) == {MODEL_FILE, STATS_FILE, METRICS_FILE}
+
+
+# ---- connections ---------------------------------------------------------------------------------------------------
+
+
+def test_one_connection_too_many_is_a_503_and_a_late_price_is_a_504(folder):
+    with served(folder, "--connections", 3, "--deadline", "0.000001s") as server:
+        with ExitStack() as stack:
+            held = [stack.enter_context(server.connect()) for _ in range(3)]
+            with server.connect(request_bytes()) as sock:
+                statuses, body = answers_on(sock)
+            assert statuses == [503]
+            assert json.loads(body)["error"].startswith("3 connections are open, which is all that may.")
+            held.pop().close()
+
+            text = server.until(lambda: (reply := server.ask("GET", "/metrics")).status == 200 and reply.body.decode())
+            assert re.search(r"^pricebench_refused_connections_total [1-9]", text, re.MULTILINE)
+
+        server.until(lambda: server.ask("GET", "/health/live").status == 200)
+        connection = HTTPConnection(*server.address, timeout=30)
+        replies = [server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection) for _ in range(3)]
+        connection.close()
+
+    assert {reply.status for reply in replies} == {504}
+    assert replies[0].body["error"].startswith("no price within 1e-06 s")
