@@ -13,9 +13,9 @@ import pytest
 from pricebench.cli import main
 from pricebench.errors import PricebenchError
 from pricebench.server.answers import Answer
+from pricebench.server.listening import ServeError, listen
 from pricebench.server.request_log import RequestLog
 from pricebench.server.settings import Settings
-from pricebench.server.supervisor import ServeError, listen
 from pricebench.server.tokens import TokenError, read_token
 from tests.server import HOUSE, served
 from tests.test_extras import run_without

@@ -7,12 +7,10 @@ and its other connections go on in another worker. No torch, and no HTTP but ref
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,12 +26,12 @@ from pricebench.server.counters import NUMBERS, STATES, Counters
 from pricebench.server.example import curl
 from pricebench.server.handover import Fate, fate, is_asking
 from pricebench.server.lingering import Lingering
+from pricebench.server.listening import ServeError, listen
 from pricebench.server.settings import Settings
 from pricebench.server.snapshots import Snapshots, Watch
 from pricebench.server.workers import Worker
 from pricebench.units import Second
 
-_BACKLOG = 1024
 _ACCEPTED_AT_ONCE = 64
 _TICK: Second = 0.25
 _LOOK: Second = 1.0
@@ -44,10 +42,6 @@ _WAITS: tuple[Second, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before the next start of a worker that died before it was ready, again and again."""
 _TRIES = 3
 """Of a worker before any was ready; then something is wrong with this machine."""
-
-
-class ServeError(PricebenchError):
-    """The server cannot start."""
 
 
 @dataclass(slots=True)
@@ -414,41 +408,3 @@ class Supervisor:
 def _how(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode
     return f"signal {-code}" if code < 0 else f"exit status {code}"
-
-
-def listen(settings: Settings) -> socket.socket:
-    """A socket that listens.
-
-    Raises:
-        ServeError: The address is unknown or taken, or is not this machine's own and needs a token.
-    """
-    if sys.platform != "linux":
-        raise ServeError(f"expected Linux, found {sys.platform}: workers are handed connections in a way of its own.")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise ServeError(
-            f"expected an address to listen on, found --host {settings.host}: {error.strerror}."
-        ) from error
-    if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback and not (
-        settings.token or settings.insecure
-    ):
-        raise ServeError(
-            f"{settings.host} can be asked from elsewhere, so a token is needed: give --token-file FILE, or say "
-            "--insecure."
-        )
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        found = str(error.strerror).lower()
-        raise ServeError(
-            f"expected port {settings.port} of {settings.host} to be free, found: {found}. Give another with --port."
-        ) from error
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)  # noqa: FBT003 - its only parameter
-    return listener

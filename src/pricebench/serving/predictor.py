@@ -126,4 +126,5 @@ def _as_array(features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float6
     array = np.require(features, np.float64, ("C", "W"))
     if array.ndim != 2 or array.shape[1] != len(FEATURES):
         raise ValueError(f"expected houses as (N, {len(FEATURES)}), found shape {array.shape}.")
-    return array
+    # A single row is contiguous with any stride, and a graph of torch.compile is for one stride.
+    return array if array.strides[0] == array.shape[1] * array.itemsize else array.copy()

@@ -61,9 +61,6 @@ class ReadyModel:
 
     def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Price houses, `(N, F)` to `(N,)` dollars."""
-        # A single row is contiguous with any stride, and a graph of torch.compile is for one stride.
-        if features.strides[0] != features.shape[1] * features.itemsize:
-            features = features.copy()
         return self.predictor.predict(features)
 
     def seems_unfamiliar(self, house: Sequence[float]) -> bool:
