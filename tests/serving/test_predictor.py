@@ -212,6 +212,19 @@ def test_any_number_of_rows_compiles_no_more_graphs_than_the_mode_has_sizes(arti
     assert counters["stats"]["unique_graphs"] - before <= len(COMPILE.sizes)
 
 
+@pytest.mark.skipif(COMPILE.missing() is not None, reason=str(COMPILE.missing()))
+def test_a_single_row_of_other_strides_compiles_no_graph_of_its_own(artifacts):
+    forget()
+    predictor = Predictor(artifacts, mode="compile")
+    expected_N = predictor.predict(HOUSES[:1])
+    before = counters["stats"]["unique_graphs"]
+
+    price_N = predictor.predict(np.lib.stride_tricks.as_strided(HOUSES[:1].copy(), strides=(8, 8)))
+
+    assert np.array_equal(price_N, expected_N)
+    assert counters["stats"]["unique_graphs"] == before
+
+
 def test_an_unknown_mode_suggests_the_nearest(artifacts):
     with pytest.raises(ModeError, match="Did you mean 'eager'"):
         Predictor(artifacts, mode="egaer")
