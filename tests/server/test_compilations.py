@@ -12,7 +12,7 @@ import pytest
 from pricebench.data import make_houses
 from pricebench.modes.compile import MODE as COMPILE
 from tests.server import JSON, save_artifacts, served
-from tests.server.test_price import as_csv
+from tests.server.test_price_tables import as_csv
 from tests.server.test_workers import put
 from tests.serving import exact_dollars, untrained_artifacts
 
