@@ -7,34 +7,19 @@ readers need no lock: what one of them misses, because another has just merged t
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from pricebench.caches import cache_home
 from pricebench.files import atomic_write
 from pricebench.history.columns import SCHEMA
 
 _VERSION = "v3"  # of the rows: whoever changes what they hold raises it
 _SUFFIX = ".arrow"
 _MOST_SEGMENTS = 16
-
-
-def cache_home() -> Path:
-    """Where this user's programs keep what can be made again; `PRICEBENCH_CACHE` names another folder."""
-    own = os.environ.get("PRICEBENCH_CACHE")
-    if own:
-        return Path(own)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "pricebench"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
