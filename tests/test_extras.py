@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pricebench.extras import _EXTRAS, explained
+from pricebench.extras import _EXTRAS, absent, explained
 
 # Python's own way to hide a package: importing it is then as in an environment without it.
 HIDING = "import sys; sys.modules.update(dict.fromkeys({hidden!r}));"
@@ -51,6 +51,24 @@ def test_a_package_that_no_extra_brings_keeps_its_traceback():
         exec("import nowhere_at_all", {"__name__": "pricebench.cli.modes"})  # noqa: S102
 
     assert explained(caught.value, needed_by="modes") is None
+
+
+def test_of_packages_the_first_that_is_absent_is_named_with_its_command(monkeypatch):
+    assert absent("torch", "pandas") is None
+
+    monkeypatch.setitem(sys.modules, "pandas", None)  # Python's own way to hide a package
+
+    assert absent("torch", "pandas") == "pandas is not installed. Install it: pip install 'pricebench[dashboard]'"
+
+
+def test_asking_what_is_absent_imports_nothing():
+    code = (
+        "import sys; from pricebench.extras import absent; absent('onnxruntime'); print('onnxruntime' in sys.modules)"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "False"
 
 
 def test_every_package_stands_in_the_extra_that_is_named():

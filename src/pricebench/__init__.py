@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from pricebench.errors import PricebenchError
     from pricebench.inputs import Inputs
     from pricebench.model import MLP
-    from pricebench.modes import MODES, ExecutionMode, mode_named
+    from pricebench.modes import ALL_MODES, MODES, ExecutionMode, mode_named
     from pricebench.normalization import TrainingStats, ZScore
     from pricebench.serving import Predictor
     from pricebench.training import TrainingConfig, train
     from pricebench.workload import Workload, from_example, house_prices, load_workload
 
 __all__ = [
+    "ALL_MODES",
     "MLP",
     "MODES",
     "Artifacts",
@@ -47,7 +48,7 @@ _HOMES = {
     "data": ("Dataset", "load_dataset", "make_houses"),
     "errors": ("PricebenchError",),
     "model": ("MLP",),
-    "modes": ("MODES", "ExecutionMode", "mode_named"),
+    "modes": ("ALL_MODES", "MODES", "ExecutionMode", "mode_named"),
     "normalization": ("TrainingStats", "ZScore"),
     "serving": ("Predictor",),
     "training": ("TrainingConfig", "train"),

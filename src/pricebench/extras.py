@@ -14,6 +14,9 @@ _EXTRAS = {
     "pandas": "dashboard",
     "streamlit": "dashboard",
     "fsspec": "remote",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
     "httptools": "serve",
     "msgspec": "serve",
     "prometheus_client": "serve",
@@ -40,6 +43,16 @@ def require(package: str, needed_by: str) -> None:
         raise _missing(package, needed_by)
 
 
+def absent(*packages: str) -> str | None:
+    """Which of these packages is not installed, with the command; None where all are. Imports none of them.
+
+    Args:
+        packages: That extras bring.
+    """
+    lacking = next((package for package in packages if find_spec(package) is None), None)
+    return None if lacking is None else f"{lacking} is not installed. Install it: {_command(lacking)}"
+
+
 def explained(error: ModuleNotFoundError, needed_by: str) -> MissingPackageError | None:
     """The sentence for an import of ours that failed; None where somebody else's code asked, or for no extra.
 
@@ -54,8 +67,11 @@ def explained(error: ModuleNotFoundError, needed_by: str) -> MissingPackageError
 
 
 def _missing(package: str, needed_by: str) -> MissingPackageError:
-    command = f"pip install 'pricebench[{_EXTRAS[package]}]'"
-    return MissingPackageError(f"{needed_by} needs {package}, which is not installed. Install it: {command}.")
+    return MissingPackageError(f"{needed_by} needs {package}, which is not installed. Install it: {_command(package)}.")
+
+
+def _command(package: str) -> str:
+    return f"pip install 'pricebench[{_EXTRAS[package]}]'"
 
 
 def _is_ours(traceback: TracebackType | None) -> bool:

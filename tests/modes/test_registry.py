@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pricebench.errors import ModeError
-from pricebench.modes import MODES, mode_named
+from pricebench.modes import ALL_MODES, MODES, mode_named
 
 
 def test_the_four_modes_stand_in_the_order_in_which_they_are_shown():
@@ -11,7 +11,13 @@ def test_the_four_modes_stand_in_the_order_in_which_they_are_shown():
     assert [mode.name for mode in MODES] == ["eager", "torchscript", "fx", "compile"]
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+def test_modes_made_ahead_of_time_follow_the_four_and_cannot_train():
+    assert ALL_MODES[:4] == MODES
+    assert [mode.name for mode in ALL_MODES[4:]] == ["onnxruntime"]
+    assert [mode.name for mode in ALL_MODES if mode.trains] == [mode.name for mode in MODES]
+
+
+@pytest.mark.parametrize("mode", ALL_MODES, ids=lambda mode: mode.name)
 def test_a_mode_is_found_by_its_name(mode):
     if reason := mode.missing():
         pytest.skip(reason)
@@ -27,23 +33,27 @@ def test_an_unknown_name_suggests_the_nearest(wrong, nearest):
         mode_named(wrong)
 
     assert str(error.value) == (
-        f"No execution mode is called '{wrong}'. Did you mean '{nearest}'? Known: eager, torchscript, fx, compile."
+        f"No execution mode is called '{wrong}'. Did you mean '{nearest}'? Known: "
+        "eager, torchscript, fx, compile, onnxruntime."
     )
 
 
 def test_a_name_that_is_near_to_none_suggests_none():
     with pytest.raises(ModeError) as error:
-        mode_named("onnx!")
+        mode_named("tensor-rt")
 
-    assert str(error.value) == "No execution mode is called 'onnx!'. Known: eager, torchscript, fx, compile."
+    assert (
+        str(error.value)
+        == "No execution mode is called 'tensor-rt'. Known: eager, torchscript, fx, compile, onnxruntime."
+    )
 
 
 def test_only_torchscript_is_deprecated():
-    deprecated = {mode.name: mode.deprecation for mode in MODES if mode.deprecation}
+    deprecated = {mode.name: mode.deprecation for mode in ALL_MODES if mode.deprecation}
 
     assert list(deprecated) == ["torchscript"]
     assert "since torch 2.11" in deprecated["torchscript"]
 
 
 def test_every_mode_says_what_it_does_and_needs():
-    assert all(mode.summary and mode.needs for mode in MODES)
+    assert all(mode.summary and mode.needs for mode in ALL_MODES)

@@ -33,14 +33,14 @@ def modes(
     as_json: JsonOption = False,
 ) -> None:
     """List the execution modes: what each does and needs, and why one cannot run here or cannot take your model."""
-    from pricebench.modes import MODES, mode_named
+    from pricebench.modes import ALL_MODES, mode_named
 
     if show:
         from pricebench.errors import ModeError
 
         mode = mode_named(show)
         if mode.code is None:
-            having = ", ".join(other.name for other in MODES if other.code is not None)
+            having = ", ".join(other.name for other in ALL_MODES if other.code is not None)
             raise ModeError(f"Mode {show} makes no source to show. Try: {having}.")
         shown = _loaded(workload or HOUSE_PRICES)
         result.print(mode.show(shown.module, shown.inputs("full")), markup=False)
@@ -56,7 +56,7 @@ def modes(
             "deprecation": mode.deprecation,
             **(_trial(mode, tried) if tried else {}),
         }
-        for mode in MODES
+        for mode in ALL_MODES
     ]
     if as_json:
         result.print_json(json.dumps(rows))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pricebench.errors import ModeError, unknown_name
-from pricebench.modes import compile, eager, fx, torchscript  # noqa: A004 - the mode's name is its key
+from pricebench.modes import aot, compile, eager, fx, onnxruntime, torchscript  # noqa: A004 - the mode's name is its key
 from pricebench.modes.base import ExecutionMode, Forward
 
-__all__ = ["MODES", "ExecutionMode", "Forward", "mode_named"]
+__all__ = ["ALL_MODES", "MODES", "ExecutionMode", "Forward", "mode_named"]
 
 MODES = (eager.MODE, torchscript.MODE, fx.MODE, compile.MODE)
+"""What is compared wherever nobody names a mode."""
+
+ALL_MODES = (*MODES, aot.MODE, onnxruntime.MODE)
+"""And those that are made ahead of time, for inference alone: wherever a mode can be named."""
 
 
 def mode_named(name: str) -> ExecutionMode:
@@ -17,10 +21,10 @@ def mode_named(name: str) -> ExecutionMode:
     Raises:
         ModeError: No mode has this name, or this machine lacks what it needs.
     """
-    for mode in MODES:
+    for mode in ALL_MODES:
         if mode.name == name:
             reason = mode.missing()
             if reason is not None:
                 raise ModeError(f"Mode {name} cannot run here: {reason}.")
             return mode
-    raise ModeError(unknown_name("execution mode", name, (mode.name for mode in MODES)))
+    raise ModeError(unknown_name("execution mode", name, (mode.name for mode in ALL_MODES)))

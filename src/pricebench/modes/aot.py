@@ -75,6 +75,7 @@ MODE = ExecutionMode(
     name="aot",
     summary="torch.export captures, AOTInductor compiles a package per shape ahead of time; loads without a compiler",
     needs_python=False,
+    trains=False,
     needs_compiler=True,
     needs="a C++ compiler and Python's headers, where the package is made",
     missing=toolchain.missing,

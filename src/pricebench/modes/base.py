@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
+from pricebench.errors import ModeError
 from pricebench.inputs import Example, Inputs
 
 Forward: TypeAlias = Callable[..., Any]
@@ -29,6 +30,7 @@ class ExecutionMode:
         deprecation: PyTorch's own notice, or None.
         missing: Says why the mode cannot run here, or None where it can. Cheap: it compiles nothing.
         needs_python: Whether what it makes runs inside of a Python process.
+        trains: Whether training steps can run in it; else it is for inference alone.
         needs_compiler: Whether a compiler has to be there where it runs.
         sizes: Batch sizes to prepare, ascending, where each new size costs a compilation: a batch is padded to one of
             them. Empty where any size runs as it is.
@@ -44,6 +46,7 @@ class ExecutionMode:
     deprecation: str | None = None
     missing: Callable[[], str | None]
     needs_python: bool = True
+    trains: bool = True
     needs_compiler: bool = False
     sizes: tuple[int, ...] = ()
     build: Callable[[nn.Module, Inputs], Forward]
@@ -56,7 +59,7 @@ class ExecutionMode:
         Args:
             module: Left as it is, its training flag too.
             example: Arguments of a call, on the module's device. Not run: the first call is the caller's to make and
-                to time.
+                to time. A mode that is made ahead of time traces the module with them.
 
         Returns:
             A callable that always runs under `inference_mode`: a caller who forgot it would compile a second graph.
@@ -79,8 +82,12 @@ class ExecutionMode:
         """Prepare `module` for training steps; the returned callable uses the module's own parameters.
 
         Raises:
-            ModeError: The mode cannot take this module.
+            ModeError: The mode cannot take this module, or cannot train.
         """
+        if not self.trains:
+            raise ModeError(
+                f"{self.name} cannot train: it is for inference alone. Train in another mode, such as eager."
+            )
         return self.build(module.train(), Inputs.of(example))
 
     def show(self, module: nn.Module, example: Example) -> str | None:
