@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pricebench.cli.console import ArtifactsOption, JsonOption, result, talk
 from pricebench.units import format_dollars
+
+if TYPE_CHECKING:
+    from pricebench.serving import Predictor
 
 
 def predict(
@@ -25,7 +29,10 @@ def predict(
     bedrooms: Annotated[float | None, typer.Option(help="Bedrooms per house.")] = None,
     population: Annotated[float | None, typer.Option(help="People in the area.")] = None,
     artifacts: ArtifactsOption = Path("artifacts"),
-    mode: Annotated[str, typer.Option(help="Execution mode.")] = "eager",
+    mode: Annotated[str | None, typer.Option(help="Execution mode (default: eager, or that of the file).")] = None,
+    exported: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run this file of `export`: it is code, so name only your own.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where priced rows go (default: stdout).")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,28 +47,31 @@ def predict(
     given = [name for name, value in house.items() if value is not None]
     if houses and given:
         raise typer.BadParameter(f"give a CSV or a house, not both (found {houses.name} and --{_flag(given[0])}).")
+
+    def load() -> Predictor:
+        from pricebench.serving import Predictor
+
+        return Predictor.load(artifacts, mode=mode, exported=exported)
+
     if houses:
-        _predict_file(houses, artifacts, mode, out)
+        _predict_file(houses, load, out)
         return
     missing = [f"--{_flag(name)}" for name in house if name not in given]
     if missing:
         raise typer.BadParameter(f"give a CSV, or all five features; missing: {', '.join(missing)}.")
-    _predict_house(
-        {name: value for name, value in house.items() if value is not None}, artifacts, mode, as_json=as_json
-    )
+    _predict_house({name: value for name, value in house.items() if value is not None}, load, as_json=as_json)
 
 
-def _predict_house(house: dict[str, float], artifacts: Path, mode: str, *, as_json: bool) -> None:
+def _predict_house(house: dict[str, float], load: Callable[[], Predictor], *, as_json: bool) -> None:
     import numpy as np
 
     from pricebench.data import FEATURES, QUANTITIES
-    from pricebench.serving import Predictor
 
     values = np.array([house[name] for name in FEATURES])
     for quantity, value in zip(QUANTITIES, values, strict=False):
         if not np.isfinite(value) or quantity.first_wrong(np.array([value])) is not None:
             raise typer.BadParameter(f"--{_flag(quantity.name)} is {value:g}, expected {quantity.expectation}.")
-    predictor = Predictor.load(artifacts, mode=mode)
+    predictor = load()
     price = float(predictor.predict(values[None, :])[0])
     warnings = predictor.warnings_for(values)
     if as_json:
@@ -72,11 +82,11 @@ def _predict_house(house: dict[str, float], artifacts: Path, mode: str, *, as_js
             talk.print(f"warning: {warning}", markup=False)
 
 
-def _predict_file(houses: Path, artifacts: Path, mode: str, out: Path | None) -> None:
+def _predict_file(houses: Path, load: Callable[[], Predictor], out: Path | None) -> None:
     from pricebench.files import atomic_write
-    from pricebench.serving import FAMILIAR_SD, Predictor, price_file
+    from pricebench.serving import FAMILIAR_SD, price_file
 
-    predictor = Predictor.load(artifacts, mode=mode)
+    predictor = load()
     if out is None:
         try:
             report = price_file(predictor, houses, sys.stdout.buffer)

@@ -13,6 +13,7 @@ from torch import nn
 
 from pricebench.errors import ModeError
 from pricebench.inputs import Example, Inputs
+from pricebench.modes.portable import Portable
 
 Forward: TypeAlias = Callable[..., Any]
 
@@ -36,8 +37,10 @@ class ExecutionMode:
             them. Empty where any size runs as it is.
         build: `(module, inputs)` -> a callable that computes the same in this mode and shares the module's parameters.
         freeze: Further work for inference on what `build` made, where the mode has any.
+        records_gradients: Whether what it makes would, so that it has to run under `inference_mode`.
         code: `(module, inputs)` -> what the mode made of the module, to be read, or None where it makes nothing. It
             may run a compiler, and drop what was compiled before.
+        portable: How it is written to a file that other programs load, where it can be.
     """
 
     name: str
@@ -49,9 +52,11 @@ class ExecutionMode:
     trains: bool = True
     needs_compiler: bool = False
     sizes: tuple[int, ...] = ()
+    records_gradients: bool = True
     build: Callable[[nn.Module, Inputs], Forward]
     freeze: Callable[[Forward], Forward] | None = None
     code: Callable[[nn.Module, Inputs], str] | None = None
+    portable: Portable | None = None
 
     def prepare_inference(self, module: nn.Module, example: Example) -> Forward:
         """Snapshot `module` for inference; later changes of its weights are not seen, in any mode.
@@ -62,8 +67,8 @@ class ExecutionMode:
                 to time. A mode that is made ahead of time traces the module with them.
 
         Returns:
-            A callable that always runs under `inference_mode`: a caller who forgot it would compile a second graph.
-            An input that was itself made under `inference_mode` still does: torch.compile guards on that too.
+            A callable that records no gradients, whatever the caller does: one who forgot `inference_mode` would
+            compile a second graph. An input that was itself made under it still does: torch.compile guards on that too.
 
         Raises:
             ModeError: The mode cannot take this module.
@@ -71,6 +76,12 @@ class ExecutionMode:
         snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
         built = self.build(snapshot, Inputs.of(example))
         forward = self.freeze(built) if self.freeze else built
+        return self.without_gradients(forward)
+
+    def without_gradients(self, forward: Forward) -> Forward:
+        """The same callable, always under `inference_mode`, unless nothing in it could record a gradient."""
+        if not self.records_gradients:
+            return forward
 
         def infer(*args: Any, **kwargs: Any) -> Any:
             with torch.inference_mode():

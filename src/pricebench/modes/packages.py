@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import filelock  # torch itself needs it
 import torch
@@ -24,6 +24,8 @@ from pricebench.caches import cache_home
 from pricebench.errors import ModeError
 from pricebench.inputs import Inputs
 from pricebench.modes.base import reason_of
+from pricebench.modes.portable import SAYS_FILE
+from pricebench.modes.silence import torch_silenced
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -35,6 +37,13 @@ ONLY_MODEL = "model"
 
 _VERSION = "v1"  # of the cache: whoever changes what the options mean raises it
 _MOST_PACKAGES = 200  # of a megabyte each
+# The sets of x86 that GCC's `-march=native` may use.
+_INSTRUCTIONS = (
+    *("sse", "ssse", "avx", "amx", "fma", "f16c", "bmi", "abm", "popcnt", "movbe", "adx"),
+    *("aes", "vaes", "pclmul", "vpclmul", "gfni", "sha", "movdir", "clwb", "rdrnd", "rdseed"),
+)
+_PRODUCTS = ("linear", "addmm", "mm", "bmm", "baddbmm", "matmul")
+_FEW_ROWS = 512
 _BATCH = "batch"
 _MOST_ROWS = 2**24
 
@@ -57,8 +66,7 @@ def exported(module: nn.Module, inputs: Inputs, *, any_batch: bool = False) -> E
         for _, tensor in inputs.tensors():
             shapes[tensor] = {0: batch}
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the deprecations of its own parts
+        with torch.no_grad(), torch_silenced():
             return torch.export.export(module, inputs.args, dict(inputs.kwargs), dynamic_shapes=shapes)
     # Export runs the module's own code on symbolic values, which may raise anything.
     except Exception as error:
@@ -75,7 +83,7 @@ def package_of(program: ExportedProgram) -> Path:
     """
     folder = cache_home() / "aot" / _VERSION
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{_key(program)}.pt2"
+    path = folder / f"{key_of(program)}.pt2"
     # Two processes that start together, such as workers of a server, compile it once.
     with filelock.FileLock(path.with_suffix(".lock")):
         if not path.is_file():
@@ -100,26 +108,71 @@ def load(path: Path, model: str = ONLY_MODEL) -> tuple[Run, Any]:
     return loader.run, torch.utils._pytree.treespec_loads(out_spec)  # noqa: SLF001
 
 
+def bundle(programs: Mapping[str, ExportedProgram], file: IO[bytes], says: str) -> None:
+    """Write one file with a model for each program, by name.
+
+    Raises:
+        RuntimeError: Inductor or the compiler failed.
+    """
+    from torch.export.pt2_archive._package import package_pt2  # noqa: PLC0415 - importing Inductor takes seconds
+
+    with tempfile.TemporaryDirectory() as folder:
+        parts: Any = {name: _unpacked(package_of(program), Path(folder) / name) for name, program in programs.items()}
+        with torch_silenced():
+            package_pt2(file, aoti_files=parts, extra_files={SAYS_FILE: says})
+
+
+def models_in(path: Path) -> set[str]:
+    """The names of a file's models, read without loading any."""
+    with zipfile.ZipFile(path) as archive:
+        return {parts[-2] for name in archive.namelist() if (parts := name.split("/"))[-3:-2] == ["aotinductor"]}
+
+
+def _unpacked(package: Path, folder: Path) -> list[str]:
+    """Where the files of a package's only model lie, unpacked into a folder; not its sources, which nothing reads."""
+    folder.mkdir()
+    files = []
+    with zipfile.ZipFile(package) as archive:
+        for name in archive.namelist():
+            if f"/aotinductor/{ONLY_MODEL}/" in name and not name.endswith(".cpp"):
+                files.append(folder / Path(name).name)
+                files[-1].write_bytes(archive.read(name))
+    return list(map(str, files))
+
+
 def _compile(program: ExportedProgram, path: Path) -> None:
     temporary = path.with_suffix(".new.pt2")
     import torch._inductor.config as inductor  # noqa: PLC0415 - importing Inductor takes seconds
 
     # Set globally: as an option of one compilation, `freezing` gives wrong numbers (docs/log.md).
-    with _quiet(), torch.no_grad(), inductor.patch(freezing=True):
+    with torch_silenced(), torch.no_grad(), inductor.patch(freezing=True):
         torch._inductor.aoti_compile_and_package(  # noqa: SLF001 - documented by this name
-            program, package_path=str(temporary), inductor_configs=_options()
+            program, package_path=str(temporary), inductor_configs=_options(program)
         )
     temporary.replace(path)
 
 
-def _options() -> dict[str, Any]:
+def _most_rows(program: ExportedProgram) -> int:
+    """Of the matrix products; an open axis counts as many as the example has."""
+    rows = [0]
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if str(node.target).removeprefix("aten.").partition(".")[0] in _PRODUCTS and isinstance(value, Tensor):
+            rows.append(int(value.numel() // max(int(value.shape[-1]), 1)))
+    return max(rows)
+
+
+def _options(program: ExportedProgram) -> dict[str, Any]:
     import torch._inductor.config as inductor  # noqa: PLC0415
     from torch._inductor import cpp_builder  # noqa: PLC0415
 
     # Without the flag GCC 12 writes each sum of a matrix kernel to the stack in every round (docs/log.md).
     is_gcc = cpp_builder.is_gcc()
+    # Products of few rows by kernels of Inductor's own, whose call costs nothing; of more by oneDNN (docs/log.md).
+    # Which is quicker is not tried out: on a busy machine that chooses wrongly, and a package is there to stay.
+    own_kernels = {"max_autotune": True, "max_autotune_gemm_backends": "CPP"}
     wanted = {
-        "max_autotune": True,
+        **(own_kernels if _most_rows(program) <= _FEW_ROWS else {}),
         "aot_inductor.allow_stack_allocation": True,
         "aot_inductor.enable_frame_pointer": False,
         "aot_inductor.enable_line_tables": False,
@@ -129,21 +182,8 @@ def _options() -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in known}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the tables of its choices, which it logs, and without the deprecations of its own parts."""
-    import torch._inductor.select_algorithm as choices  # noqa: PLC0415
-
-    before, choices.PRINT_AUTOTUNE = choices.PRINT_AUTOTUNE, False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        choices.PRINT_AUTOTUNE = before
-
-
-def _key(program: ExportedProgram) -> str:
+def key_of(program: ExportedProgram) -> str:
+    """By what a package is found again."""
     digest = hashlib.sha256()
     for part in _decisive(program):
         digest.update(part)
@@ -154,7 +194,7 @@ def _key(program: ExportedProgram) -> str:
 def _decisive(program: ExportedProgram) -> Iterator[bytes]:
     """All that decides what the compiler makes."""
     yield str(
-        (torch.__version__, torch.get_num_threads(), cpu_flags(), _compiler(), sorted(_options().items()))
+        (torch.__version__, torch.get_num_threads(), cpu_flags(), _compiler(), sorted(_options(program).items()))
     ).encode()
     yield str(program).encode()
     args, kwargs = program.example_inputs or ((), {})
@@ -167,13 +207,15 @@ def _decisive(program: ExportedProgram) -> Iterator[bytes]:
 
 @cache
 def cpu_flags() -> tuple[str, ...]:
-    """What this CPU can do, as Linux names it; elsewhere what torch tells."""
+    """Instructions that this CPU has, as Linux names them, and what torch makes of them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except OSError:  # another system
         lines = []
     flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
-    return tuple(sorted({*flags, platform.machine(), torch.backends.cpu.get_cpu_capability()}))
+    # Beside instructions there stand clocks and mitigations, which no program asks for.
+    instructions = {flag for flag in flags if flag.startswith(_INSTRUCTIONS) or platform.machine() == "aarch64"}
+    return tuple(sorted({*instructions, platform.machine(), torch.backends.cpu.get_cpu_capability()}))
 
 
 @cache

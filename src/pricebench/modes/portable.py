@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from torch import nn
 
@@ -27,15 +27,16 @@ class Portable:
 
     Attributes:
         suffix: Of the file's name, with its dot.
-        save: `(module, examples, path, says)`: write a module in evaluation mode so that it takes any batch, and
-            quickest the sizes of the examples; `says` is a text that goes with it.
+        save: `(module, example, sizes, file, says)`: write a module in evaluation mode so that it takes any number
+            of rows, and is quickest for those of `sizes`, where that makes a difference; `example` is of one row, and
+            `says` is a text that goes with it.
         load: The callable that a file holds. This runs code of the file, unless it `is_data`.
         says: The text that goes with a file, read without running anything; None where there is none.
         is_data: Loading a file runs no code of it.
     """
 
     suffix: str
-    save: Callable[[nn.Module, Sequence[Inputs], Path, str], None]
+    save: Callable[[nn.Module, Inputs, Sequence[int], IO[bytes], str], None]
     load: Callable[[Path], Forward]
     says: Callable[[Path], str | None]
     is_data: bool = False

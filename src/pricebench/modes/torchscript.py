@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from pricebench.errors import ModeError
 from pricebench.inputs import Inputs
 from pricebench.modes.base import ExecutionMode, Forward, always_available, reason_of
+from pricebench.modes.portable import SAYS_FILE, Portable, said_in_archive
 
 
 @contextmanager
@@ -44,10 +46,17 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
         ) from error
 
 
-def save(module: nn.Module, file: IO[bytes]) -> None:
+def _save(module: nn.Module, example: Inputs, sizes: Sequence[int], file: IO[bytes], says: str) -> None:  # noqa: ARG001
     """Script, freeze and write a copy of a module so that a C++ program can load it."""
     with deprecation_is_known():
-        torch.jit.save(torch.jit.freeze(script(copy.deepcopy(module).eval())), file)
+        frozen = torch.jit.freeze(script(copy.deepcopy(module).eval()))
+        torch.jit.save(frozen, file, _extra_files={SAYS_FILE: says})
+
+
+def _load(path: Path) -> Forward:
+    with deprecation_is_known():
+        loaded: Forward = torch.jit.load(path)  # type: ignore[no-untyped-call]
+    return loaded
 
 
 def _build(module: nn.Module, inputs: Inputs) -> Forward:  # noqa: ARG001 - scripted from source: no input is run
@@ -81,4 +90,5 @@ MODE = ExecutionMode(
     build=_build,
     freeze=_freeze,
     code=_code,
+    portable=Portable(suffix=".ts", save=_save, load=_load, says=said_in_archive),
 )

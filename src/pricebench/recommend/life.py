@@ -295,10 +295,8 @@ def _artifact(module: torch.nn.Module, mode: ExecutionMode) -> int:
     import torch  # noqa: PLC0415
 
     file = io.BytesIO()
-    if mode.name == "torchscript":
-        from pricebench.modes.torchscript import save  # noqa: PLC0415
-
-        save(module, file)
+    if mode.portable:
+        mode.portable.save(module, Inputs(), (), file, "")
     else:
         torch.save(module.state_dict(), file)
     return file.tell()

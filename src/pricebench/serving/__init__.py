@@ -1,11 +1,11 @@
 """The trained model at work: one house, a file of any size, or a file that C++ loads."""
 
 from pricebench.serving.bulk import PRICE_COLUMN, BulkReport, price_file
-from pricebench.serving.export import EXPORTERS, export
+from pricebench.serving.export import EXPORT_MODES, export
 from pricebench.serving.predictor import FAMILIAR_SD, Predictor, Pricer
 
 __all__ = [
-    "EXPORTERS",
+    "EXPORT_MODES",
     "FAMILIAR_SD",
     "PRICE_COLUMN",
     "BulkReport",

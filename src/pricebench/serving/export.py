@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from pricebench.artifacts import Artifacts
 from pricebench.errors import ModeError, unknown_name
 from pricebench.files import atomic_write
-from pricebench.modes import torchscript
+from pricebench.inputs import Inputs
+from pricebench.modes import mode_named
+from pricebench.serving.exported import Says
 from pricebench.serving.predictor import Pricer
 
-EXPORTERS = {"torchscript": torchscript.save}
+EXPORT_MODES = {"torchscript": "torchscript", "onnx": "onnxruntime", "aot": "aot"}
+"""What a user calls a file's mode, and the mode's name: a graph of ONNX runs in other programs too."""
 
 
-def export(artifacts: Artifacts, path: Path, *, mode: str) -> None:
-    """Write the portable artifact of a mode: `forward(float (N, 5)) -> float32 (N, 1)` dollars.
+def export(artifacts: Artifacts, path: Path, *, mode: str, sizes: Sequence[int] | None = None) -> Says:
+    """Write the portable file of a mode: float64 features, `(N, F)`, to float32 dollars, `(N, 1)`.
+
+    Args:
+        artifacts: The trained model with its statistics.
+        path: Of the file.
+        mode: One of `EXPORT_MODES`.
+        sizes: Batch sizes that it is to be quickest for, where the mode has any; ascending. None: the mode's own.
+
+    Returns:
+        What the file says of itself.
 
     Raises:
-        ModeError: The mode has no portable artifact.
+        ModeError: The mode has no portable file, cannot run here, or has no sizes.
     """
-    if mode not in EXPORTERS:
-        raise ModeError(unknown_name("export mode", mode, EXPORTERS))
+    name = EXPORT_MODES.get(mode)
+    if name is None:
+        raise ModeError(unknown_name("export mode", mode, EXPORT_MODES))
+    chosen = mode_named(name)
+    assert chosen.portable is not None
+    if sizes and not chosen.sizes:
+        raise ModeError(
+            f"A file of {mode} is as quick for any number of rows, found sizes {_listed(sizes)}. Give none."
+        )
+    says = Says.of(artifacts, chosen, sizes=chosen.sizes if sizes is None else sizes)
+    example = Inputs.of(torch.zeros(1, len(artifacts.stats.feature_names), dtype=torch.float64))
+    pricer = copy.deepcopy(Pricer(artifacts)).eval().requires_grad_(requires_grad=False)
     with atomic_write(path) as file:
-        EXPORTERS[mode](Pricer(artifacts), file)
+        chosen.portable.save(pricer, example, says.sizes, file, says.to_json())
+    return says
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    return ", ".join(map(str, sizes))
