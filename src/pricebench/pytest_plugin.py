@@ -94,7 +94,8 @@ def mode_mark(name: str, *, is_default: bool) -> pytest.MarkDecorator:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs in a mode that `--modes` does not ask for, before anything is set up."""
     asked = _asked_modes(config.option.modes)
-    kept, unasked = [], []
+    kept: list[pytest.Item] = []
+    unasked: list[pytest.Item] = []
     for item in items:
         (kept if _is_asked(item.get_closest_marker(_MODE_MARK), asked) else unasked).append(item)
     config.hook.pytest_deselected(items=unasked)
