@@ -1,17 +1,26 @@
-"""What the cases that are about house prices share: the check of an output in z-scores, and prices in float64."""
+"""What the cases that are about house prices share: the check of an output in z-scores, prices in float64, pricing."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from pricebench.agreement import in_float64
 from pricebench.artifacts import Artifacts
+from pricebench.data import Dataset
+from pricebench.suite import WARM_UP_CALLS
+from pricebench.workload import Workload
 
 # z-score units. A float32 sum of 256 products is off by about 256 ** 0.5 * 2 ** -24; this leaves a factor of ten.
 TOLERANCE = 1e-5
+
+PREDICT_SHAPES = ("single", "2", "8", "64", "512", "full", "2049", "5000")
 
 
 def checked_error(found: Tensor, expected: Tensor, *, tolerance: float = TOLERANCE) -> float:
@@ -34,3 +43,26 @@ def prices_in_float64(artifacts: Artifacts, features_NF: NDArray[np.float64]) ->
 def dollar_tolerance(artifacts: Artifacts) -> float:
     """`TOLERANCE` of a z-score in dollars; the rounding of a price to float32, 6 cents in a million, is far below."""
     return TOLERANCE * float(artifacts.stats.price.std)
+
+
+def houses(shape: str, workload: Workload, training_rows: Dataset) -> NDArray[np.float64]:
+    """Raw features of training rows, `(N, F)`: as many as the shape has, or says; repeated where there are fewer."""
+    rows = int(shape) if shape.isdigit() else min(workload.rows(shape), training_rows.num_rows)
+    return np.resize(training_rows.features_NF, (rows, training_rows.features_NF.shape[1]))
+
+
+def time_prices(
+    benchmark: BenchmarkFixture,
+    price: Callable[[NDArray[np.float64]], NDArray[Any]],
+    features_NF: NDArray[np.float64],
+    artifacts: Artifacts,
+) -> None:
+    """Time raw features to dollars, `(N, F)` to `(N,)`; checked before, by calls that warm up, and after."""
+    expected, tolerance = prices_in_float64(artifacts, features_NF), dollar_tolerance(artifacts)
+    for _ in range(WARM_UP_CALLS):
+        checked_error(torch.from_numpy(price(features_NF)), expected, tolerance=tolerance)
+
+    price_N = benchmark(price, features_NF)
+
+    error = checked_error(torch.from_numpy(price_N), expected, tolerance=tolerance)
+    benchmark.extra_info["max_abs_error"] = error

@@ -18,8 +18,15 @@ from pricebench.workload import FULL_ROWS, HOUSE_PRICES, Workload, house_prices
 __all__ = ["device", "mode"]
 
 # Cases that are about house prices: with another workload they are left out.
-HOUSE_ONLY = ("test_epoch.py", "test_data.py", "test_profiling.py", "test_predict", "test_training_rows")
-ON_DEMAND = {"test_cliff.py": "cliff", "test_profiling.py": "trace"}
+HOUSE_ONLY = (
+    "test_epoch.py",
+    "test_data.py",
+    "test_profiling.py",
+    "test_rivals.py",
+    "test_predict",
+    "test_training_rows",
+)
+ON_DEMAND = {"test_cliff.py": "cliff", "test_profiling.py": "trace", "test_rivals.py": "rival"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,15 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what takes minutes to those who name it, by `-k cliff` or by its file; leave houses to their workload."""
+    """Leave what takes minutes to those who name it, by `-k cliff` or by its file; leave houses to their workload.
+
+    Whoever asks for all modes wants to see them beside their rivals.
+    """
     is_house = config.option.workload == HOUSE_PRICES
+    asked = f"{config.option.keyword} {'rival' if config.option.modes == 'all' else ''}"
     unasked = [
         item
         for item in items
         if (not is_house and (item.path.name in HOUSE_ONLY or item.name.partition("[")[0] in HOUSE_ONLY))
         or (
             (word := ON_DEMAND.get(item.path.name))
-            and word not in config.option.keyword
+            and word not in asked
             and not any(item.path.name in argument for argument in config.args)
         )
     ]

@@ -18,7 +18,7 @@ from benchmarks.cases import checked_error
 from pricebench.agreement import in_float64
 from pricebench.data import Dataset
 from pricebench.modes import ExecutionMode
-from pricebench.suite import describe, synchronized
+from pricebench.suite import describe, skipping, synchronized
 from pricebench.training import EpochFeed, TrainStep
 from pricebench.workload import FULL_ROWS, Workload
 
@@ -37,6 +37,8 @@ def test_epoch(
     device: torch.device,
 ) -> None:
     """One epoch over all training rows, shuffled; the error is of the first epoch's losses."""
+    with skipping(mode, workload):
+        mode.require_training()
     (x_NF,), z_N1 = workload.inputs(training_rows.num_rows).args, workload.targets(training_rows.num_rows)
 
     def make_feed(x_NF: Tensor, z_N1: Tensor) -> EpochFeed:

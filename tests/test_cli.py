@@ -112,6 +112,7 @@ def test_dropped_rows_are_counted_out_loud(tmp_path):
     [
         (["--data", "none.csv"], "none.csv"),
         (["--mode", "egaer"], "Did you mean 'eager'"),
+        (["--mode", "onnxruntime"], "onnxruntime cannot train: it is for inference alone"),
         (["--resume"], "Train without --resume"),
         (["--test-size", "2"], "test_size is 2.0"),
         (["--epochs", "0"], "epochs is 0"),
@@ -234,7 +235,7 @@ def test_predict_without_a_model_names_the_command_that_makes_one(tmp_path):
 def test_modes_are_listed_with_their_needs_and_the_deprecation():
     rows = json.loads(pricebench("modes", "--json").stdout)
 
-    assert [row["mode"] for row in rows] == ["eager", "torchscript", "fx", "compile"]
+    assert [row["mode"] for row in rows] == ["eager", "torchscript", "fx", "compile", "onnxruntime"]
     assert "deprecated" in rows[1]["deprecation"]
     assert "C++ compiler" in rows[3]["needs"]
 

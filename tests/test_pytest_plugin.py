@@ -5,6 +5,8 @@ import json
 import pytest
 import torch
 
+from pricebench.modes import ALL_MODES
+
 CONFTEST = """
     from pricebench.pytest_plugin import keep_history, note
     def pytest_configure(config):
@@ -209,3 +211,67 @@ def test_a_run_is_compared_with_the_last_one_of_its_own_workload(suite):
     result = suite("--benchmark-compare")
 
     result.stdout.fnmatch_lines(["history: compared with the stored run 0001_*"])
+
+
+# ---- --modes -------------------------------------------------------------------------------------------------------
+
+MODES_SUITE = """
+    from pricebench.suite import device, mode, workload
+    def test_forward(mode):
+        print("ran", mode.name)
+"""
+
+
+@pytest.fixture
+def modes(pytester):
+    """A suite of somebody else's that runs a case in each mode."""
+    pytester.makepyfile(MODES_SUITE)
+
+    def run(*options):
+        return pytester.runpytest_inprocess("-p", "pricebench.pytest_plugin", "-p", "no:cacheprovider", "-s", *options)
+
+    return run
+
+
+def collected(result):
+    return [line.partition("::")[2] for line in result.outlines if "::" in line]
+
+
+def test_without_modes_the_four_are_collected_in_their_order_and_under_their_ids(modes):
+    result = modes("--collect-only", "-q", "--strict-markers")
+
+    # Database keys: renaming one starts a new history.
+    names = ["eager", "torchscript", "fx", "compile"]
+    assert collected(result) == [f"test_forward[{name}]" for name in names]
+
+
+def test_all_modes_adds_those_that_are_made_ahead_of_time(modes):
+    result = modes("--collect-only", "-q", "--modes=all")
+
+    assert [name for name in collected(result) if "eager" in name or "onnx" in name] == [
+        "test_forward[eager]",
+        "test_forward[onnxruntime]",
+    ]
+
+
+def test_named_modes_alone_run_and_the_others_are_deselected_before_anything_is_set_up(modes):
+    result = modes("--modes", "onnxruntime, eager")
+
+    assert [line for line in result.outlines if "ran" in line] != []
+    result.assert_outcomes(passed=2, deselected=len(ALL_MODES) - 2)
+    assert "ran fx" not in result.stdout.str()
+
+
+def test_an_unknown_mode_is_a_usage_error_that_suggests_the_nearest(modes):
+    result = modes("--modes=egaer")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --modes: No execution mode is called 'egaer'. Did you mean 'eager'? Known: *"])
+
+
+def test_a_suite_whose_own_parameter_is_called_mode_is_left_alone(pytester):
+    pytester.makepyfile(SUITE)
+
+    result = pytester.runpytest_inprocess(*QUICK, "--modes=eager", "--benchmark-disable")
+
+    result.assert_outcomes(passed=2)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pricebench.modes import MODES
+from pricebench.modes import MODES, mode_named
 from pricebench.suite import asked_workload, forward_case, train_step_case
 from pricebench.workload import load_workload
 from tests.some_models import imprecise, shifting, tagger
@@ -63,6 +63,16 @@ def test_a_shape_that_the_workload_has_not_skips():
 def test_a_workload_without_a_loss_skips_training():
     with pytest.raises(pytest.skip.Exception, match="shifting has no loss"):
         train_step_case(shifting(), EAGER, "full", CPU)
+
+
+def test_a_mode_for_inference_alone_skips_training_with_its_reason():
+    with pytest.raises(pytest.skip.Exception, match="onnxruntime cannot train: it is for inference alone"):
+        train_step_case(tagger(), mode_named("onnxruntime"), "full", CPU)
+
+
+def test_a_mode_made_ahead_of_time_is_checked_before_anything_is_timed_too():
+    with pytest.raises(pytest.fail.Exception, match=r"wrong answer: \['wrong'\]"):
+        forward_case(imprecise(), mode_named("onnxruntime"), "full", CPU)
 
 
 def test_a_module_that_changes_its_inputs_gets_fresh_ones_for_every_timed_call(benchmark):

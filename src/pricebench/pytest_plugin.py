@@ -20,6 +20,7 @@ from _pytest.config import ConftestImportFailure  # pytest has no public name fo
 from rich.console import Console
 from rich.table import Table
 
+from pricebench.errors import unknown_name
 from pricebench.extras import MissingPackageError, explained, require
 from pricebench.files import read_file
 from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_benchmark.session import BenchmarkSession
 
 _SCHEMA = 1
+_MODE_MARK = "execution_mode"
 _HOUSE_PRICES = "pricebench.workload:house_prices"
 # They change from run to run or name the machine's owner; a fingerprint's folder would warn at every comparison.
 _VOLATILE = ("node", "release", "python_build", "python_compiler")
@@ -62,6 +64,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=_HOUSE_PRICES,
         help="what to measure, also path/to/file.py:function (default: %(default)s)",
     )
+    group.addoption(
+        "--modes",
+        metavar="NAMES",
+        help="all, or names with commas between (default: those that are compared everywhere, none made ahead of time)",
+    )
     group.addoption("--data", metavar="FILE", type=Path, help="benchmark on this CSV or Parquet file")
     group.addoption(
         "--artifacts", metavar="DIR", type=Path, default=Path("artifacts"), help="trained model (default: %(default)s)"
@@ -71,6 +78,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--reports", metavar="DIR", type=Path, default=Path("reports"), help="reports folder (default: %(default)s)"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark of a case in a mode."""
+    config.addinivalue_line("markers", f"{_MODE_MARK}(name, is_default): the case runs in this mode; see --modes")
+
+
+def mode_mark(name: str, *, is_default: bool) -> pytest.MarkDecorator:
+    """The mark of a case that runs in a mode, by which `--modes` selects."""
+    mark: pytest.MarkDecorator = getattr(pytest.mark, _MODE_MARK)
+    return mark(name, is_default=is_default)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs in a mode that `--modes` does not ask for, before anything is set up."""
+    asked = _asked_modes(config.option.modes)
+    kept: list[pytest.Item] = []
+    unasked: list[pytest.Item] = []
+    for item in items:
+        (kept if _is_asked(item.get_closest_marker(_MODE_MARK), asked) else unasked).append(item)
+    config.hook.pytest_deselected(items=unasked)
+    items[:] = kept
+
+
+def _asked_modes(text: str | None) -> set[str] | None:
+    """The names in `--modes`, or None where it is left out. Only where it is given are the modes imported: torch."""
+    if text is None:
+        return None
+    _require_torch("--modes")
+    from pricebench.modes import ALL_MODES
+
+    known = [mode.name for mode in ALL_MODES]
+    asked = known if text.strip() == "all" else [name.strip() for name in text.split(",")]
+    for name in asked:
+        if name not in known:
+            raise pytest.UsageError(f"--modes: {unknown_name('execution mode', name, (*known, 'all'))}")
+    return set(asked)
+
+
+def _is_asked(mark: pytest.Mark | None, asked: set[str] | None) -> bool:
+    if mark is None:
+        return True
+    return bool(mark.kwargs["is_default"]) if asked is None else mark.args[0] in asked
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,10 +152,7 @@ def keep_history(config: pytest.Config) -> None:
         return
     if not config.pluginmanager.has_plugin(__name__):
         raise pytest.UsageError(f"keep_history needs its plugin. Add to addopts in pytest's settings: -p {__name__}")
-    try:
-        require("torch", needed_by="the fingerprint of a stored run")
-    except MissingPackageError as error:
-        raise pytest.UsageError(str(error)) from None
+    _require_torch("the fingerprint of a stored run")
     import torch
 
     from pricebench.machine import this_machine
@@ -128,6 +175,13 @@ def keep_history(config: pytest.Config) -> None:
     if not option.benchmark_verbose:
         # Our own tables instead of one of 200 columns; --benchmark-verbose brings that back.
         option.benchmark_quiet = True
+
+
+def _require_torch(needed_by: str) -> None:
+    try:
+        require("torch", needed_by=needed_by)
+    except MissingPackageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def note(config: pytest.Config, **facts: object) -> None:

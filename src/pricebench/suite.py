@@ -29,10 +29,10 @@ from torch import Tensor
 
 from pricebench.errors import ModeError, PricebenchError
 from pricebench.inputs import Inputs, leaves
-from pricebench.modes import MODES, ExecutionMode
+from pricebench.modes import ALL_MODES, MODES, ExecutionMode
 from pricebench.modes.base import reason_of
 from pricebench.modes.compile import forget
-from pricebench.pytest_plugin import note
+from pricebench.pytest_plugin import mode_mark, note
 from pricebench.training import TrainStep
 from pricebench.units import Second
 from pricebench.workload import Workload, compulsory_bytes, count_flop, load_workload
@@ -72,10 +72,16 @@ def workload(pytestconfig: pytest.Config, device: torch.device) -> Workload:
     return asked_workload(pytestconfig, device)
 
 
-@pytest.fixture(params=[mode.name for mode in MODES])
+@pytest.fixture(
+    # The mark is how the plugin finds what `--modes` leaves out, before anything is set up.
+    params=[pytest.param(mode.name, marks=mode_mark(mode.name, is_default=mode in MODES)) for mode in ALL_MODES]
+)
 def mode(request: pytest.FixtureRequest) -> Iterator[ExecutionMode]:
-    """One execution mode. Compiled graphs are shared per code object: they are dropped before and after each test."""
-    found = next(mode for mode in MODES if mode.name == request.param)
+    """One execution mode of `--modes`; those that are made ahead of time only if asked for.
+
+    Compiled graphs are shared per code object: they are dropped before and after each test.
+    """
+    found = next(mode for mode in ALL_MODES if mode.name == request.param)
     reason = found.missing()
     if reason:
         pytest.skip(f"{found.name} cannot run here: {reason}")
@@ -171,12 +177,14 @@ def forward_case(workload: Workload, mode: ExecutionMode, shape: str, device: to
 def train_step_case(workload: Workload, mode: ExecutionMode, shape: str, device: torch.device) -> Case:
     """Forward, loss, backward, Adam; loss and gradients are checked before.
 
-    Skips as `forward_case` does, and where the workload has no loss. A module that is random in training is checked
-    with that switched off, and timed with it on: `info["checked"]`.
+    Skips as `forward_case` does, and where the workload has no loss or the mode cannot train. A module that is random
+    in training is checked with that switched off, and timed with it on: `info["checked"]`.
     """
     require_shape(workload, shape)
     if not workload.has_loss:
         pytest.skip(f"{workload.name} has no loss, so it cannot be trained. Give loss and targets.")
+    with skipping(mode, workload):
+        mode.require_training()
     inputs, targets = workload.inputs(shape), workload.targets(shape)
     is_fresh = changes_inputs(workload, shape)
     quiet, remark = quieted(workload)

@@ -42,6 +42,23 @@ def test_without_eager_the_fastest_rival_is_the_reference():
     assert group.rows[0].ratio == pytest.approx(1.2)
 
 
+def test_a_rival_with_a_function_of_its_own_stands_beside_the_function_that_it_names_and_may_share_a_modes_name():
+    (group,) = side_by_side(
+        [
+            benchmark("test_predict[eager-8]", 40e-6),
+            benchmark("test_predict[onnxruntime-8]", 20e-6),
+            benchmark("test_predict_rival[onnxruntime-8]", 10e-6, role="rival", beside="test_predict"),
+        ]
+    )
+
+    assert group.title == "predict 8"
+    assert [(row.name, row.ratio) for row in group.rows] == [
+        ("eager", 1.0),
+        ("onnxruntime", pytest.approx(0.5)),
+        ("onnxruntime (rival)", pytest.approx(0.25)),
+    ]
+
+
 def test_without_any_reference_there_is_no_ratio():
     (group,) = side_by_side([benchmark("test_alone", 1.0)])
 

@@ -11,7 +11,7 @@ from torch._dynamo.utils import counters
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES, make_houses
 from pricebench.errors import ArtifactError, ModeError
-from pricebench.modes import MODES
+from pricebench.modes import ALL_MODES
 from pricebench.modes.compile import MODE as COMPILE
 from pricebench.modes.compile import forget
 from pricebench.serving import Predictor
@@ -30,7 +30,7 @@ def predictor(artifacts):
     return Predictor(artifacts)
 
 
-@pytest.fixture(params=MODES, ids=lambda mode: mode.name)
+@pytest.fixture(params=ALL_MODES, ids=lambda mode: mode.name)
 def in_any_mode(request, artifacts):
     if reason := request.param.missing():
         pytest.skip(reason)

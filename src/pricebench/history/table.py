@@ -1,7 +1,8 @@
 """Benchmarks of a run as tables: the contestants of a group beside each other, with their ratio to a reference.
 
 The first parameter of a benchmark's id names the contestant (`compile` in `test_forward[compile-full]`), the others
-with the function name the group. The reference is `eager`, or else the fastest that notes `role: rival`.
+with the function name the group. A case that notes `beside: test_forward` stands in the group of that function,
+with its role. The reference is `eager`, or else the fastest that notes `role: rival`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pricebench.history.records import Benchmark
 from pricebench.units import Second, format_duration, format_error, format_rate
 
 REFERENCE = "eager"
+_BESIDE = "beside"  # in `extra_info`: the function whose group a case of another function belongs to
 _EVENT = "_s"  # the end of the name of an event's seconds in `extra_info`
 
 
@@ -67,7 +69,8 @@ def side_by_side(benchmarks: Sequence[Benchmark], stored: Mapping[str, Second] |
     """
     grouped: dict[str, list[Benchmark]] = {}
     for benchmark in benchmarks:
-        title = " ".join((benchmark.function.removeprefix("test_"), *benchmark.params[1:]))
+        function = str(benchmark.extra_info.get(_BESIDE, benchmark.function))
+        title = " ".join((function.removeprefix("test_"), *benchmark.params[1:]))
         grouped.setdefault(title, []).append(benchmark)
     return [_group(title, members, stored or {}) for title, members in grouped.items()]
 
@@ -82,7 +85,9 @@ def _group(title: str, members: Sequence[Benchmark], stored: Mapping[str, Second
 
 
 def _contestant(benchmark: Benchmark) -> str:
-    return benchmark.params[0] if benchmark.params else benchmark.function.removeprefix("test_")
+    name = benchmark.params[0] if benchmark.params else benchmark.function.removeprefix("test_")
+    # A mode and a rival may have one name.
+    return f"{name} ({benchmark.extra_info.get('role', 'other')})" if _BESIDE in benchmark.extra_info else name
 
 
 def _reference(members: Sequence[Benchmark]) -> Benchmark | None:

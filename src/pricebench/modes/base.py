@@ -95,11 +95,19 @@ class ExecutionMode:
         Raises:
             ModeError: The mode cannot take this module, or cannot train.
         """
+        self.require_training()
+        return self.build(module.train(), Inputs.of(example))
+
+    def require_training(self) -> None:
+        """Say now that a mode is for inference alone, not after the work that leads up to it.
+
+        Raises:
+            ModeError: It is.
+        """
         if not self.trains:
             raise ModeError(
                 f"{self.name} cannot train: it is for inference alone. Train in another mode, such as eager."
             )
-        return self.build(module.train(), Inputs.of(example))
 
     def show(self, module: nn.Module, example: Example) -> str | None:
         """What the mode made of the module, to be read; None where it makes nothing.

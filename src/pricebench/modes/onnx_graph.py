@@ -97,8 +97,6 @@ def exported(module: nn.Module, inputs: Inputs) -> tuple[Flat, ModelProto]:
     # The module's own code runs on symbolic values and may raise anything, and the exporter where ONNX has no operator.
     except Exception as error:
         raise cannot(module, error) from error
-    finally:
-        torch.compiler.reset()
     # Not of `program`: what a call changes is known once it is decomposed.
     signature = written.exported_program.graph_signature
     if signature.buffers_to_mutate or signature.user_inputs_to_mutate:
