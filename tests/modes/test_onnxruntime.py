@@ -141,7 +141,7 @@ def test_threads_share_a_session(gated):
         (Shifting(), EXAMPLE, "a call changes its inputs or buffers"),
         (Decomposing(), EXAMPLE, "linalg_svd"),
         (nn.GELU(), EXAMPLE.double(), "NOT_IMPLEMENTED"),
-        (nn.Identity(), EXAMPLE.bfloat16(), r"NumPy arrays, which know no tensor\(bfloat16\)"),
+        (nn.Identity(), EXAMPLE.bfloat16(), r"a tensor\(bfloat16\): tensors go to it as NumPy arrays"),
         (nn.Linear(3, 2), torch.ones(4, 9), "reduction dim"),
         (nn.Linear(3, 2, device="meta"), EXAMPLE, "found a tensor on meta"),
     ],

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from pricebench.errors import ModeError
-from pricebench.modes.torchscript import MODE, deprecation_is_known, save
+from pricebench.inputs import Inputs
+from pricebench.modes.torchscript import MODE, deprecation_is_known
 
 EXAMPLE = torch.ones(2, 3)
 
@@ -81,7 +82,7 @@ def test_a_saved_module_is_a_frozen_copy_and_the_module_is_left_in_training():
     expected = module[0](EXAMPLE)
     file = io.BytesIO()
 
-    save(module, file)
+    MODE.portable.save(module, Inputs.of(EXAMPLE), (), file, "{}")
     file.seek(0)
     with deprecation_is_known():
         loaded = torch.jit.load(file)

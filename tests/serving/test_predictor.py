@@ -30,7 +30,8 @@ def predictor(artifacts):
     return Predictor(artifacts)
 
 
-@pytest.fixture(params=ALL_MODES, ids=lambda mode: mode.name)
+# `aot` compiles a package for each size, for a minute: test_exported.py has it.
+@pytest.fixture(params=[mode for mode in ALL_MODES if mode.name != "aot"], ids=lambda mode: mode.name)
 def in_any_mode(request, artifacts):
     if reason := request.param.missing():
         pytest.skip(reason)

@@ -4,77 +4,21 @@ from __future__ import annotations
 
 import copy
 import inspect
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree  # PyTorch has no public name for it before 2.16
 
 from pricebench.errors import ModeError
 from pricebench.inputs import Inputs
 from pricebench.modes.base import reason_of
+from pricebench.modes.flat import Flat
 from pricebench.modes.silence import torch_silenced
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 _SHAPE_LIKE = 16  # elements; whole numbers up to so many are shapes and axes, which belong to the graph
-
-
-@dataclass(slots=True)
-class _Answer:
-    """The pytree of an output: its leaves, with `Tensor` where one is, and their places. No pytree itself."""
-
-    leaves: list[Any] = field(default_factory=list)
-    places: pytree.TreeSpec | None = None
-
-
-class Flat(nn.Module):
-    """The module as a function of tensors that gives tensors: ONNX knows no pytree, and constants become the graph's.
-
-    Attributes:
-        answer: Of the last call.
-    """
-
-    def __init__(self, module: nn.Module, inputs: Inputs) -> None:
-        super().__init__()
-        self.module = module
-        self._leaves, self._places = _flattened(inputs.args, inputs.kwargs)
-        # Written to, never assigned: torch.export undoes assignments.
-        self.answer = _Answer()
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        """The arguments of this module's own call, for the inputs that it was made of."""
-        return tuple(leaf for leaf in self._leaves if isinstance(leaf, Tensor))
-
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Tensors in the order of the leaves, to the output's."""
-        given = iter(tensors)
-        leaves = [next(given) if isinstance(leaf, Tensor) else leaf for leaf in self._leaves]
-        args, kwargs = pytree.tree_unflatten(leaves, self._places)
-        answers, self.answer.places = pytree.tree_flatten(self.module(*args, **kwargs))
-        self.answer.leaves = [Tensor if isinstance(leaf, Tensor) else leaf for leaf in answers]
-        return tuple(leaf for leaf in answers if isinstance(leaf, Tensor))
-
-    def read(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-        """The tensors of a call.
-
-        Raises:
-            ModeError: It differs from the example in more than sizes and values of tensors.
-        """
-        leaves, places = _flattened(args, kwargs)
-        if places != self._places:
-            raise ModeError("onnxruntime was prepared for arguments of another structure. Prepare it for these too.")
-        for leaf, prepared in zip(leaves, self._leaves, strict=True):
-            if not isinstance(prepared, Tensor) and leaf != prepared:
-                raise ModeError(f"onnxruntime was prepared for {prepared!r}, found {leaf!r}. Prepare it for this too.")
-        return [leaf for leaf, prepared in zip(leaves, self._leaves, strict=True) if isinstance(prepared, Tensor)]
-
-
-def _flattened(args: tuple[Any, ...], kwargs: Any) -> tuple[list[Any], pytree.TreeSpec]:
-    """Keywords in the order of their names: whoever calls may give them in any."""
-    return pytree.tree_flatten((args, dict(sorted(kwargs.items()))))
 
 
 def exported(module: nn.Module, inputs: Inputs) -> tuple[Flat, ModelProto]:

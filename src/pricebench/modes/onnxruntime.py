@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree  # PyTorch has no public name for it before 2.16
 
 from pricebench.errors import ModeError
 from pricebench.extras import absent
@@ -37,16 +36,9 @@ def _build(module: nn.Module, inputs: Inputs) -> Forward:
     # An operator that it lacks for this precision is a class of its own; a model beyond 2 GiB is protobuf's error.
     except Exception as error:
         raise cannot(module, error) from error
-    answer, places = flat.answer.leaves, flat.answer.places
-    assert places is not None, "export ran the module"
-    if answer == [Tensor] and places.is_leaf() and not inputs.kwargs and list(map(type, inputs.args)) == [Tensor]:
+    if flat.maps_tensor_to_tensor:
         return lambda x: run([x])[0]
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        found = iter(run(flat.read(args, kwargs)))
-        return pytree.tree_unflatten([next(found) if leaf is Tensor else leaf for leaf in answer], places)
-
-    return forward
+    return lambda *args, **kwargs: flat.answer(run(flat.read(args, kwargs)))
 
 
 def _save(module: nn.Module, example: Inputs, sizes: Sequence[int], file: IO[bytes], says: str) -> None:  # noqa: ARG001

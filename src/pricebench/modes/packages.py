@@ -18,12 +18,13 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import filelock  # torch itself needs it
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pricebench.caches import cache_home
 from pricebench.errors import ModeError
 from pricebench.inputs import Inputs
 from pricebench.modes.base import reason_of
+from pricebench.modes.flat import Flat
 from pricebench.modes.portable import SAYS_FILE
 from pricebench.modes.silence import torch_silenced
 
@@ -47,32 +48,34 @@ _FEW_ROWS = 512
 _BATCH = "batch"
 _MOST_ROWS = 2**24
 
+_compiled = 0
 
-def exported(module: nn.Module, inputs: Inputs, *, any_batch: bool = False) -> ExportedProgram:
-    """Capture a module.
+
+def exported(flat: Flat, *, any_batch: bool = False) -> ExportedProgram:
+    """Capture a module for the shapes of the inputs that it was made of.
 
     Args:
-        module: In evaluation mode.
-        inputs: Of the shapes that the program is for.
-        any_batch: Leave the first axis of every tensor open; `inputs` have two rows or more.
+        flat: In evaluation mode.
+        any_batch: Leave the first axis of every tensor open; the inputs have two rows or more.
 
     Raises:
         ModeError: torch.export cannot take it.
     """
-    shapes: Any = None
-    if any_batch:
-        shapes = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
-        batch = torch.export.Dim(_BATCH, min=1, max=_MOST_ROWS)
-        for _, tensor in inputs.tensors():
-            shapes[tensor] = {0: batch}
+    batch = torch.export.Dim(_BATCH, min=1, max=_MOST_ROWS)
+    axes = tuple({0: batch} if tensor.ndim else {} for tensor in flat.tensors())
     try:
         with torch.no_grad(), torch_silenced():
-            return torch.export.export(module, inputs.args, dict(inputs.kwargs), dynamic_shapes=shapes)
+            return torch.export.export(flat, flat.tensors(), dynamic_shapes=(axes,) if any_batch else None)
     # Export runs the module's own code on symbolic values, which may raise anything.
     except Exception as error:
         raise ModeError(
-            f"aot cannot export {type(module).__name__}: {reason_of(error)}. Rewrite that line or use another mode."
+            f"aot cannot take {type(flat.module).__name__}: {reason_of(error)}. Rewrite that line or use another mode."
         ) from error
+
+
+def num_compiled() -> int:
+    """Packages that this process has compiled, rather than found."""
+    return _compiled
 
 
 def package_of(program: ExportedProgram) -> Path:
@@ -87,25 +90,24 @@ def package_of(program: ExportedProgram) -> Path:
     # Two processes that start together, such as workers of a server, compile it once.
     with filelock.FileLock(path.with_suffix(".lock")):
         if not path.is_file():
+            global _compiled  # noqa: PLW0603 - a count of this process, as torch's own counters are
+            _compiled += 1
             _compile(program, path)
             _keep_newest(folder)
     path.touch()
     return path
 
 
-def load(path: Path, model: str = ONLY_MODEL) -> tuple[Run, Any]:
+def load(path: Path, model: str = ONLY_MODEL) -> Run:
     """Load a model of a package: this runs machine code that the file holds.
 
     Not `torch._inductor.aoti_load_package`, which compiles a program to learn about the CPU, and whose callable
     parses two JSON texts a call (torch 2.15, export/pt2_archive/_package.py).
-
-    Returns:
-        What runs it on the tensors of a call, and the pytree of its outputs.
     """
     # One runner without locks: Python's own lock is held during a call.
     loader = torch._C._aoti.AOTIModelPackageLoader(str(path), model, run_single_threaded=True)  # noqa: SLF001
-    _, out_spec = loader.get_call_spec()
-    return loader.run, torch.utils._pytree.treespec_loads(out_spec)  # noqa: SLF001
+    run: Run = loader.run
+    return run
 
 
 def bundle(programs: Mapping[str, ExportedProgram], file: IO[bytes], says: str) -> None:
