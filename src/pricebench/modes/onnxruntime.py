@@ -200,7 +200,7 @@ def _session(module: nn.Module, written: ModelProto) -> Callable[[list[Tensor]],
 
     def run(tensors: list[Tensor]) -> list[Tensor]:
         # Not I/O binding: two times slower for one row and no faster for two million numbers, for no output is copied
-        # here either (docs/log.md). `force` detaches.
+        # here either (docs/log.md). `force` also takes views that NumPy has not.
         feed = {name: tensor.numpy(force=True) for name, tensor in zip(names, tensors, strict=True)}
         return [torch.from_numpy(array) for array in session.run(answers, feed)]
 
@@ -216,9 +216,6 @@ def _code(module: nn.Module, inputs: Inputs) -> str:
     for weight in written.graph.initializer:
         if weight.data_type != TensorProto.INT64 or len(weight.raw_data) > 8 * _SHAPE_LIKE:
             weight.ClearField("raw_data")
-            # The printer refuses a weight that is nowhere.
-            weight.data_location = TensorProto.EXTERNAL
-            weight.external_data.add(key="location", value="weights")
     text: str = onnx.printer.to_text(written)
     return text.strip()
 
