@@ -85,9 +85,6 @@ def text(module: nn.Module, inputs: Inputs) -> str:
     for weight in written.graph.initializer:
         if weight.data_type != TensorProto.INT64 or len(weight.raw_data) > 8 * _SHAPE_LIKE:
             weight.ClearField("raw_data")
-            # The printer refuses a weight that is nowhere.
-            weight.data_location = TensorProto.EXTERNAL
-            weight.external_data.add(key="location", value="weights")
     text: str = onnx.printer.to_text(written)
     return text.strip()
 

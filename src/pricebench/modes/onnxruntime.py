@@ -89,7 +89,7 @@ def _runner(session: ort.InferenceSession) -> Callable[[list[Tensor]], list[Tens
 
     def run(tensors: list[Tensor]) -> list[Tensor]:
         # Not I/O binding: two times slower for one row and no faster for two million numbers, for no output is copied
-        # here either (docs/log.md). `force` detaches.
+        # here either (docs/log.md). `force` also takes views that NumPy has not.
         feed = {name: tensor.numpy(force=True) for name, tensor in zip(names, tensors, strict=True)}
         return [torch.from_numpy(array) for array in session.run(answers, feed)]
 
