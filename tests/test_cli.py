@@ -235,7 +235,7 @@ def test_predict_without_a_model_names_the_command_that_makes_one(tmp_path):
 def test_modes_are_listed_with_their_needs_and_the_deprecation():
     rows = json.loads(pricebench("modes", "--json").stdout)
 
-    assert [row["mode"] for row in rows] == ["eager", "torchscript", "fx", "compile", "onnxruntime"]
+    assert [row["mode"] for row in rows] == ["eager", "torchscript", "fx", "compile", "aot", "onnxruntime"]
     assert "deprecated" in rows[1]["deprecation"]
     assert "C++ compiler" in rows[3]["needs"]
 

@@ -59,19 +59,20 @@ def stored_recommendations():
     return recommendation(1.2, torch="2.11.0"), newer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip(f"needs a browser, none of {', '.join(names)} is on the PATH (Debian: apt-get install chromium)")
+    # Not for longer than this folder's tests: as long as it lives, an event loop runs in this thread.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stored(tmp_path_factory):
     """The committed runs, a machine whose names are traps, traces, and a model."""
     home = tmp_path_factory.mktemp("dashboard")
@@ -101,7 +102,7 @@ def stored(tmp_path_factory):
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(stored):
     with served(stored) as address:
         yield address

@@ -13,7 +13,7 @@ def test_the_four_modes_stand_in_the_order_in_which_they_are_shown():
 
 def test_modes_made_ahead_of_time_follow_the_four_and_cannot_train():
     assert ALL_MODES[:4] == MODES
-    assert [mode.name for mode in ALL_MODES[4:]] == ["onnxruntime"]
+    assert [mode.name for mode in ALL_MODES[4:]] == ["aot", "onnxruntime"]
     assert [mode.name for mode in ALL_MODES if mode.trains] == [mode.name for mode in MODES]
 
 
@@ -34,7 +34,7 @@ def test_an_unknown_name_suggests_the_nearest(wrong, nearest):
 
     assert str(error.value) == (
         f"No execution mode is called '{wrong}'. Did you mean '{nearest}'? Known: "
-        "eager, torchscript, fx, compile, onnxruntime."
+        "eager, torchscript, fx, compile, aot, onnxruntime."
     )
 
 
@@ -44,7 +44,7 @@ def test_a_name_that_is_near_to_none_suggests_none():
 
     assert (
         str(error.value)
-        == "No execution mode is called 'tensor-rt'. Known: eager, torchscript, fx, compile, onnxruntime."
+        == "No execution mode is called 'tensor-rt'. Known: eager, torchscript, fx, compile, aot, onnxruntime."
     )
 
 
