@@ -31,10 +31,13 @@ def suite(pytester):
     pytester.makepyfile(test_suite=SUITE)
 
     def run(*options):
-        return pytester.runpytest_subprocess(*QUICK, *options)
+        # In this process: a new one takes seconds to import torch.
+        return pytester.runpytest_inprocess(*QUICK, *options)
 
     run.path = pytester.path
-    return run
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
 
 
 def stored(folder):
