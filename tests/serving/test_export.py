@@ -48,8 +48,8 @@ def test_a_cpp_program_without_python_prices_three_houses(artifacts, exported, t
     assert priced.stderr == ""
 
 
-def build(source, program):
-    """Compile against the libtorch inside the installed wheel."""
+def build(source, program, *more):
+    """Compile against the libtorch inside the installed wheel, and what else is given."""
     torch_folder = Path(torch.__file__).parent
     libraries = torch_folder / "lib"
     command = [
@@ -60,6 +60,7 @@ def build(source, program):
         f"-I{torch_folder / 'include'}",
         str(source),
         f"-L{libraries}",
+        *more,
         "-ltorch_cpu",
         "-lc10",
         f"-Wl,-rpath,{libraries}",
@@ -119,7 +120,7 @@ def test_an_unknown_export_mode_suggests_the_nearest_and_writes_nothing(artifact
         export(artifacts, tmp_path / "file", mode="torchscrip")
 
     assert str(error.value) == (
-        "No export mode is called 'torchscrip'. Did you mean 'torchscript'? Known: torchscript."
+        "No export mode is called 'torchscrip'. Did you mean 'torchscript'? Known: torchscript, onnx, aot."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -7,6 +7,7 @@ program with its weights, torch, the compiler and its options, the CPU, and the 
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 import subprocess
 import tempfile
@@ -155,12 +156,14 @@ def _compile(program: ExportedProgram, path: Path) -> None:
 
 
 def _most_rows(program: ExportedProgram) -> int:
-    """Of the matrix products; an open axis counts as many as the example has."""
+    """Of the matrix products; an open axis counts as one row."""
     rows = [0]
     for node in program.graph.nodes:
         value = node.meta.get("val")
         if str(node.target).removeprefix("aten.").partition(".")[0] in _PRODUCTS and isinstance(value, Tensor):
-            rows.append(int(value.numel() // max(int(value.shape[-1]), 1)))
+            sizes: Iterable[Any] = value.shape[:-1]
+            # Never `int` of an open axis: that would close it.
+            rows.append(math.prod(size for size in sizes if isinstance(size, int)))
     return max(rows)
 
 

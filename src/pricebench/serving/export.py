@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from pricebench.files import atomic_write
 from pricebench.inputs import Inputs
 from pricebench.modes import mode_named
 from pricebench.serving.exported import Says
-from pricebench.serving.predictor import Pricer
+from pricebench.serving.predictor import Predictor, Pricer
+from pricebench.serving.readiness import check
 
 EXPORT_MODES = {"torchscript": "torchscript", "onnx": "onnxruntime", "aot": "aot"}
 """What a user calls a file's mode, and the mode's name: a graph of ONNX runs in other programs too."""
@@ -30,10 +32,10 @@ def export(artifacts: Artifacts, path: Path, *, mode: str, sizes: Sequence[int] 
         sizes: Batch sizes that it is to be quickest for, where the mode has any; ascending. None: the mode's own.
 
     Returns:
-        What the file says of itself.
+        What the file says of itself. Its prices were compared with those of float64.
 
     Raises:
-        ModeError: The mode has no portable file, cannot run here, or has no sizes.
+        ModeError: The mode has no portable file, cannot run here, prices wrongly, or has no sizes.
     """
     name = EXPORT_MODES.get(mode)
     if name is None:
@@ -41,14 +43,20 @@ def export(artifacts: Artifacts, path: Path, *, mode: str, sizes: Sequence[int] 
     chosen = mode_named(name)
     assert chosen.portable is not None
     if sizes and not chosen.sizes:
-        raise ModeError(
-            f"A file of {mode} is as quick for any number of rows, found sizes {_listed(sizes)}. Give none."
-        )
+        raise ModeError(f"A file of {mode} is for any number of rows, found sizes {_listed(sizes)}. Give none.")
     says = Says.of(artifacts, chosen, sizes=chosen.sizes if sizes is None else sizes)
     example = Inputs.of(torch.zeros(1, len(artifacts.stats.feature_names), dtype=torch.float64))
     pricer = copy.deepcopy(Pricer(artifacts)).eval().requires_grad_(requires_grad=False)
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / f"draft{chosen.portable.suffix}"
+        with draft.open("wb") as file:
+            chosen.portable.save(pricer, example, says.sizes, file, says.to_json())
+        predictor = Predictor(artifacts, exported=draft)
+        predictor.sizes = ()  # without padding, as other programs call it
+        check(predictor, artifacts, sorted({1, 3, *says.sizes}))
+        content = draft.read_bytes()
     with atomic_write(path) as file:
-        chosen.portable.save(pricer, example, says.sizes, file, says.to_json())
+        file.write(content)
     return says
 
 

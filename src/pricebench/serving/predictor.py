@@ -19,7 +19,7 @@ from pricebench.errors import ArtifactError
 from pricebench.modes import ExecutionMode, mode_named
 from pricebench.normalization import TrainingStats
 from pricebench.serving.exported import load_exported
-from pricebench.serving.pieces import pieces
+from pricebench.serving.pieces import MOST_ROWS, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,11 +106,12 @@ class Predictor:
 
     def _price(self, x_NF: NDArray[np.float64]) -> NDArray[np.float64]:
         # What is one call needs no pieces: at one house they would take as long as the model.
-        if len(x_NF) in self.sizes:
+        num_rows = len(x_NF)
+        if num_rows in self.sizes or (not self.sizes and 0 < num_rows <= MOST_ROWS):
             price_N: NDArray[np.float64] = self._forward(torch.from_numpy(x_NF)).numpy()[:, 0].astype(np.float64)
             return price_N
-        price_N = np.empty(len(x_NF))
-        for start, stop, size in pieces(len(x_NF), self.sizes):
+        price_N = np.empty(num_rows)
+        for start, stop, size in pieces(num_rows, self.sizes):
             rows = torch.from_numpy(x_NF[start:stop])
             if size > stop - start:
                 rows = nn.functional.pad(rows, (0, 0, 0, size - (stop - start)))
