@@ -53,7 +53,7 @@ def serve(
     from pricebench.server.limits import Limits
     from pricebench.server.settings import Settings
     from pricebench.server.supervisor import Supervisor
-    from pricebench.server.tokens import read_token
+    from pricebench.server.token_file import read_token
 
     settings = Settings(
         artifacts=artifacts,
