@@ -117,6 +117,13 @@ def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
         # Half of a request on each of some connections: both workers have some.
         begun = [stack.enter_context(server.connect(request_bytes()[:-5])) for _ in range(6)]
         server.until(lambda: server.metrics()["pricebench_connections"] >= 7)
+        # Each worker gets two more, and has read what came before when it answers on those.
+        others = [HTTPConnection(*server.address, timeout=30) for _ in range(4)]
+        for connection in others:
+            stack.callback(connection.close)
+            connection.connect()
+        for connection in others:
+            assert server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection).status == 200
 
         kill(server, 1)
         for sock in begun:
