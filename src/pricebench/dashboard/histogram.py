@@ -66,8 +66,8 @@ class Histogram(NamedTuple):
         As `histogram_quantile` of Prometheus: the first bound has zero below it, and what lies beyond the last finite
         bound counts as that bound.
 
-        >>> Histogram((0.1, 0.2, math.inf), (5, 7, 10), 2.0).quantile(0.6)
-        0.15
+        >>> Histogram((1.0, 2.0, math.inf), (5, 7, 10), 12.0).quantile(0.6)
+        1.5
         """
         if not self.num_values:
             return None

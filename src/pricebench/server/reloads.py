@@ -36,7 +36,6 @@ class Reloads:
         generation: Number of the copy that a worker begins with.
         folder: Where that copy is.
         is_open: Whether another may be tried: not before all workers were ready once, and not in the end.
-        is_watching: Whether `look` has something to look at.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class Reloads:
         """
         self.generation, self.folder = snapshots.take()
         self.is_open = False
-        self.is_watching = watch is not None
         self._snapshots = snapshots
         self._watch = watch
         self._workers = workers

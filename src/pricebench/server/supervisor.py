@@ -24,9 +24,11 @@ from pricebench.server.channel import ChannelClosedError, Message
 from pricebench.server.counters import NUMBERS, STATES, Counters
 from pricebench.server.example import curl
 from pricebench.server.handover import Fate, fate, is_asking
+from pricebench.server.heartbeat import Heartbeats
+from pricebench.server.hosts import hosts_of
 from pricebench.server.lingering import Lingering
 from pricebench.server.listening import ServeError, listen
-from pricebench.server.reloads import LOOK, Reloads
+from pricebench.server.reloads import Reloads
 from pricebench.server.settings import Settings
 from pricebench.server.snapshots import Snapshots, Watch
 from pricebench.server.workers import Worker
@@ -34,6 +36,8 @@ from pricebench.units import Second
 
 _ACCEPTED_AT_ONCE = 64
 _TICK: Second = 0.25
+_LOOK: Second = 1.0
+"""At most between two looks at what no message tells: a changed folder, a worker that hangs."""
 _KILL_AFTER: Second = 1.0
 """Of a worker that did not end within its grace."""
 _WAITS: tuple[Second, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -66,6 +70,10 @@ class Supervisor:
             Path(str(settings.log)).open("ab").close()  # workers open it too; whether they can is said now
         self._listener = listen(settings)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._hosts = hosts_of(
+            self.address[0], host=settings.host, allowed=settings.allowed_hosts, has_token=bool(settings.token)
+        )
+        self._heartbeats = Heartbeats(settings.hang_timeout)
         places = settings.limits.connections
         self._board = Board.make(places=places, processes=settings.workers + 1, numbers=NUMBERS)
         self._counters = Counters(self._board.numbers(settings.workers))
@@ -126,11 +134,19 @@ class Supervisor:
                 del self._restarts[number]
                 self._start(number)
             self._reloads.look(now)
+            self._kill_hung(now)
 
-    def _patience(self) -> Second | None:
-        if self._restarts or self._lingering or self._ends_at is not None:
-            return _TICK
-        return LOOK if self._reloads.is_watching else None
+    def _patience(self) -> Second:
+        return _TICK if self._restarts or self._lingering or self._ends_at is not None else _LOOK
+
+    def _kill_hung(self, now: Second) -> None:
+        """End workers that do nothing any more; what follows is as for any that died."""
+        # One that still loads its first model imports torch, which can stop a loop for as long as a disk is slow.
+        ready = [number for number, worker in self._workers.items() if worker.is_ready]
+        beats = {number: Counters(self._board.numbers(number)).get("beats") for number in ready}
+        for number in self._heartbeats.hung(beats, now):
+            self._say(f"worker {number} hangs: its loop has not turned for {self._settings.hang_timeout:g} s")
+            self._workers[number].process.kill()
 
     def _leave_nothing(self) -> None:
         for worker in self._workers.values():
@@ -227,7 +243,9 @@ class Supervisor:
 
     def _start(self, number: int) -> None:
         reloads = self._reloads
-        worker = Worker.start(number, self._settings, self._board, generation=reloads.generation, folder=reloads.folder)
+        worker = Worker.start(
+            number, self._settings, self._board, hosts=self._hosts, generation=reloads.generation, folder=reloads.folder
+        )
         self._workers[number] = worker
         self._selector.register(worker.channel, selectors.EVENT_READ, lambda: self._hear(worker))
 
