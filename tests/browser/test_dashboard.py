@@ -15,6 +15,8 @@ from pricebench.modes.compile import MODE as COMPILE
 from tests.browser.conftest import settle
 from tests.dashboard.served import served
 from tests.dashboard.stored import EVIL, MARKDOWN
+from tests.server import HOUSE
+from tests.server import served as serving
 
 PATHS = ["" if view is VIEWS[0] else view.path for view in VIEWS]
 RUN = "642c6316b8/0003_e4736a50_20261123T093135Z"
@@ -145,6 +147,27 @@ def test_a_trace_is_downloaded_as_it_is(visit):
         page.get_by_role("button", name="Download the trace").click()
 
     assert download.value.path().read_bytes() == b"a trace"
+
+
+def test_what_a_server_does_is_shown_without_a_click(chromium, stored, screenshots, tmp_path):
+    with (
+        serving(stored / "artifacts") as priced,
+        served(tmp_path, "--server", "http://{}:{}".format(*priced.address)) as address,
+    ):
+        page = chromium.new_page()
+        page.goto(f"{address}/predict")
+        settle(page)
+        requests = page.get_by_test_id("stMetric").filter(has_text="Requests").get_by_test_id("stMetricValue")
+        expect(requests).to_have_text("-")
+
+        for _ in range(50):
+            assert priced.price(HOUSE).status == 200
+
+        # Some of them are what the page asked itself.
+        expect(requests).to_contain_text(re.compile(r"\d /s"), timeout=15_000)
+        expect(page.get_by_test_id("stVegaLiteChart").locator("svg, canvas")).to_have_count(3)
+        page.screenshot(path=screenshots / "predict-served.png", full_page=True)
+        page.close()
 
 
 # ---- what nobody may do --------------------------------------------------------------------------------------------

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
 import pytest
 
 from pricebench.artifacts import save_metrics
+from pricebench.dashboard.settings import Settings
+from tests.server import JSON, Served, save_artifacts, served
 from tests.serving import untrained_artifacts
 
 # Round numbers, so that a range can be worked out by hand.
@@ -26,3 +31,27 @@ def artifacts_folder(tmp_path, artifacts, metrics):
     artifacts.save(folder)
     save_metrics(folder, metrics)
     return folder
+
+
+@dataclass
+class PricedWithToken:
+    """A `pricebench serve` that wants a token, and what a dashboard needs to ask it."""
+
+    settings: Settings
+    server: Served
+    token: str
+
+    def ask(self, house):
+        headers = JSON | {"authorization": f"Bearer {self.token}"}
+        return self.server.ask("POST", "/v1/price", json.dumps(house), headers).body
+
+
+@pytest.fixture(scope="session")
+def priced_with_token(tmp_path_factory):
+    home, token = tmp_path_factory.mktemp("served"), "a-token-of-some-length"
+    save_artifacts(home / "artifacts")
+    (home / "token").write_text(f"{token}\n")
+    with served(home / "artifacts", "--token-file", home / "token") as server:
+        host, port = server.address
+        settings = Settings(server=f"http://{host}:{port}", server_token_file=home / "token")
+        yield PricedWithToken(settings, server, token)

@@ -17,6 +17,12 @@ def test_settings_survive_the_way_through_the_command_line():
     assert Settings.from_arguments(settings.arguments()) == settings
 
 
+def test_a_server_and_the_file_of_its_token_survive_it_too():
+    settings = Settings(server="http://127.0.0.1:8600", server_token_file=Path("-my token"))
+
+    assert Settings.from_arguments(settings.arguments()) == settings
+
+
 def test_an_unknown_option_is_refused(capsys):
     with pytest.raises(SystemExit):
         Settings.from_arguments(["--report", "x", "--port", "1"])

@@ -1,27 +1,20 @@
+"""Tables that were made for a test: what is read, and what is refused."""
+
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
-from pricebench.data import FEATURES, HEADERS, load_dataset, stream_features
-from pricebench.errors import DataError
-from tests.data.reading import both_readers, load_whole_stream, refusal
+from pricebench.data import HEADERS, load_dataset, stream_features
+from tests.data.reading import ADDRESSED, CANONICAL, GOOD, both_readers, lines, refusal
 
-CANONICAL = "income,house_age,rooms,bedrooms,population,price"
 CENSUS = (
     "longitude,latitude,housing_median_age,total_rooms,total_bedrooms,population,households,"
     "median_income,median_house_value,ocean_proximity"
 )
-GOOD = "68000.5,5.5,7.1,4.2,36000,1200000"
 
 
 @pytest.fixture
@@ -32,10 +25,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def lines(*rows):
-    return "".join(f"{row}\n" for row in rows)
 
 
 # ---- the headers ---------------------------------------------------------------------------------------------------
@@ -206,8 +195,6 @@ def test_missing_price_drops_the_row(write):
 def row_with(cell):
     return lines(CANONICAL, GOOD, GOOD.replace("68000.5", cell), GOOD)
 
-
-ADDRESSED = lines(CANONICAL + ",address", *[GOOD + ',"1 Street\nTown"'] * 3)
 
 # name: (content, what the message says)
 REFUSED = {
@@ -389,121 +376,6 @@ def test_row_number_is_right_far_into_a_large_file(read, wrong, says, street, wr
 
     assert f"row {LARGE + 1}:" in message
     assert says in message
-
-
-# ---- against pandas ------------------------------------------------------------------------------------------------
-
-positive = st.floats(1e-3, 1e12)
-
-
-@st.composite
-def tables(draw):
-    """A table of prices and features with gaps, and how it is written."""
-    num_rows = draw(st.integers(1, 30))
-    columns = {
-        name: draw(st.lists(st.none() | positive, min_size=num_rows, max_size=num_rows))
-        for name in draw(st.permutations([*FEATURES, "price"]))
-    }
-    if draw(st.booleans()):
-        # pandas leaves a carriage return unquoted, which ends the row for every reader.
-        address = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=12)
-        columns["address"] = draw(st.lists(address, min_size=num_rows, max_size=num_rows))
-    how = {
-        "float_format": draw(st.sampled_from([None, "%.6f", "%.17g", "%.3e", "%12.4f"])),
-        "na_rep": draw(st.sampled_from(["", "NA", "NaN", "null", "None", "#N/A"])),
-        "quoting": draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC, csv.QUOTE_ALL])),
-        "lineterminator": draw(st.sampled_from(["\n", "\r\n"])),
-        "encoding": draw(st.sampled_from(["utf-8", "utf-8-sig"])),
-    }
-    return pd.DataFrame(columns), how
-
-
-@given(tables(), st.integers(400, 1000))
-def test_table_is_what_pandas_reads_and_a_stream_is_the_same(folder, table, batch_bytes):
-    path = folder / "houses.csv"
-    frame, how = table
-    frame.to_csv(path, index=False, **how)
-    read = pd.read_csv(path, dtype=str)[[*FEATURES, "price"]].map(float)
-    complete = read.dropna()
-
-    batches = list(stream_features(path, batch_bytes=batch_bytes))
-
-    features = read[list(FEATURES)]
-    expected = features.where(features.notna().all(axis=1))
-    np.testing.assert_array_equal(np.concatenate([batch.features_NF for batch in batches]), expected)
-    assert [batch.first_row for batch in batches] == [
-        1 + sum(batch.table.num_rows for batch in batches[:i]) for i in range(len(batches))
-    ]
-    if complete.empty:
-        assert "each with a missing value" in refusal(load_dataset, path)
-        return
-    dataset = load_dataset(path)
-    np.testing.assert_array_equal(dataset.features_NF, complete[list(FEATURES)])
-    np.testing.assert_array_equal(dataset.price_N, complete["price"])
-    assert dataset.num_dropped == len(read) - len(complete)
-
-
-damage = st.sampled_from(
-    [b'"', b",", b"\n", b"\r", b" ", b"\xff", b"x", b"NA", b"-", b"1e9", b"\0", b"inf", b'"\n', b',"']
-)
-
-
-@given(st.lists(st.tuples(st.integers(0, 400), damage, st.integers(0, 4)), min_size=1, max_size=3))
-def test_damaged_file_is_read_or_refused_in_one_line_by_both_readers(folder, damages):
-    path = folder / "damaged.csv"
-    content = bytearray((ADDRESSED + lines(GOOD + ",x") * 4).encode())
-    for start, inserted, num_removed in damages:
-        content[start : start + num_removed] = inserted
-    path.write_bytes(content)
-
-    features = []
-    for read in (load_dataset, load_whole_stream):
-        try:
-            table = read(path)
-        except DataError as error:
-            assert len(str(error).splitlines()) == 1  # noqa: PT017 - a refusal is one of two right answers
-            continue
-        features.append(table.features_NF if read is load_dataset else np.concatenate([b.features_NF for b in table]))
-
-    if len(features) == 2:
-        from_dataset, from_stream = features
-        # The stream keeps rows with a missing feature, and does not look at the price.
-        assert {*map(tuple, from_dataset)} <= {*map(tuple, from_stream)}
-
-
-# ---- the real files ------------------------------------------------------------------------------------------------
-
-
-def test_usa_housing_has_the_published_means(real_data):
-    dataset = load_dataset(real_data / "USA_Housing.csv")
-
-    assert (dataset.num_rows, dataset.num_dropped) == (5000, 0)
-    means = [68583.109, 5.977222, 6.987792, 3.981330, 36163.516]
-    np.testing.assert_allclose(dataset.features_NF.mean(axis=0), means, rtol=1e-7)
-    np.testing.assert_allclose(dataset.price_N.mean(), 1_232_072.65, rtol=1e-8)
-    np.testing.assert_allclose(dataset.price_N.std(ddof=1), 353_117.627, rtol=1e-8)
-
-
-def test_california_keeps_the_complete_rows_and_their_published_fit(real_data):
-    dataset = load_dataset(real_data / "california_housing.csv")
-
-    assert (dataset.num_rows, dataset.num_dropped) == (20_433, 207)
-    np.testing.assert_allclose(dataset.features_NF[:, 3].mean(), 1.097062, rtol=1e-6)
-    fit = LinearRegression().fit(dataset.features_NF, dataset.price_N)
-    predicted = fit.predict(dataset.features_NF)
-    assert fit.score(dataset.features_NF, dataset.price_N) == pytest.approx(0.538168, abs=1e-6)
-    assert root_mean_squared_error(dataset.price_N, predicted) == pytest.approx(78_446.12, abs=0.01)
-    assert mean_absolute_error(dataset.price_N, predicted) == pytest.approx(57_486.72, abs=0.01)
-
-
-@pytest.mark.parametrize("name", ["USA_Housing.csv", "california_housing.csv"])
-def test_real_file_streams_to_the_rows_that_are_loaded(name, real_data):
-    dataset = load_dataset(real_data / name)
-
-    features_NF = np.concatenate([batch.features_NF for batch in stream_features(real_data / name, batch_bytes=50_000)])
-
-    assert len(features_NF) == dataset.num_rows + dataset.num_dropped
-    np.testing.assert_array_equal(features_NF[~np.isnan(features_NF).any(axis=1)], dataset.features_NF)
 
 
 def test_quoted_newlines_are_seen_behind_blocks_without_a_quote(tmp_path):

@@ -174,7 +174,7 @@ HOUSE_BYTES = json.dumps(HOUSE).encode()
 def request_bytes(body=HOUSE_BYTES, *, method="POST", path="/v1/price", headers=()):
     lines = [
         f"{method} {path} HTTP/1.1",
-        "host: here",
+        "host: localhost",
         "content-type: application/json",
         f"content-length: {len(body)}",
     ]
@@ -240,11 +240,19 @@ class Desk:
         return Reply(start["status"], found, json.loads(content) if is_json else content)
 
 
-def desk_with(model, limits, *, token=""):
+def desk_with(model, limits, *, token="", hosts=()):
     clock = Clock()
     board = Board.make(places=1, processes=1, numbers=NUMBERS)
     counters = Counters(board.numbers(0))
-    service = Service(limits=limits, counters=counters, everyone=[counters], mode="eager", token=token, clock=clock)
+    service = Service(
+        limits=limits,
+        counters=counters,
+        everyone=[counters],
+        mode="eager",
+        token=token,
+        hosts=hosts,
+        clock=clock,
+    )
     if model:
         service.use(model)
     return Desk(service, clock, counters)

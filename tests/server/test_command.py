@@ -16,7 +16,7 @@ from pricebench.server.answers import Answer
 from pricebench.server.listening import ServeError, listen
 from pricebench.server.request_log import RequestLog
 from pricebench.server.settings import Settings
-from pricebench.server.tokens import TokenError, read_token
+from pricebench.server.token_file import TokenError, read_token
 from tests.server import HOUSE, served
 from tests.test_extras import run_without
 
@@ -42,7 +42,7 @@ def test_help_needs_no_torch_and_no_server():
 
 
 def test_the_supervisor_imports_no_torch():
-    code = "import sys, pricebench.server.supervisor, pricebench.server.tokens; print('torch' in sys.modules)"
+    code = "import sys, pricebench.server.supervisor, pricebench.server.token_file; print('torch' in sys.modules)"
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -14,7 +14,9 @@ from pricebench.data import FEATURES, make_houses
 from tests.server import HOUSE, JSON, answers_on, request_bytes
 from tests.serving import untrained_artifacts
 
-CHUNKED = b"POST /v1/price HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
+CHUNKED = (
+    b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
+)
 
 
 def test_a_house_is_priced(server):
@@ -76,7 +78,7 @@ def test_head_is_get_without_a_body(server):
 @pytest.mark.parametrize(
     "sent",
     [
-        b"POST /v1/price HTTP/1.1\r\nhost: here\r\n",
+        b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\n",
         b"P",
         request_bytes()[:-5],
         CHUNKED + b"\r\n5\r\n{",
@@ -119,13 +121,13 @@ def test_a_connection_that_never_asks_is_closed(server):
     [
         b"hello\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
-        b"POST /v1/price HTTP/1.1\r\nhost: here\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}",
-        b"POST /v1/price HTTP/1.1\r\nhost: here\r\ncontent-length: -1\r\n\r\n",
-        b"POST /v1/price HTTP/1.1\r\nhost: here\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
-        b"GET /\xff\xfe HTTP/1.1\r\nhost: here\r\n\r\n",
+        b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}",
+        b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
+        b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost here\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"CONNECT example.org:443 HTTP/1.1\r\nhost: here\r\n\r\n",
+        b"CONNECT example.org:443 HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ],
     ids=["words", "TLS", "two lengths", "negative", "smuggled", "bytes in path", "no colon", "version", "connect"],
 )
@@ -139,7 +141,7 @@ def test_what_is_no_http_is_a_400_and_closed(server, sent):
 
 def test_headers_that_are_too_large_are_a_431(server):
     for padding in (b"x: " + b"y" * 20_000, b"x: y\r\n" * 4_000):
-        with server.connect(b"GET /docs HTTP/1.1\r\nhost: here\r\n" + padding + b"\r\n\r\n") as sock:
+        with server.connect(b"GET /docs HTTP/1.1\r\nhost: localhost\r\n" + padding + b"\r\n\r\n") as sock:
             statuses, body = answers_on(sock)
 
         assert statuses == [431]
@@ -206,7 +208,7 @@ def test_a_client_that_leaves_takes_nobody_with_it(server):
 
 
 def test_a_client_that_asks_for_a_websocket_is_answered_as_if_it_had_not(server):
-    sent = b"GET /health/live HTTP/1.1\r\nhost: here\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+    sent = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
     with server.connect(sent) as sock:
         assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
 

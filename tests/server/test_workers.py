@@ -113,10 +113,19 @@ def test_a_worker_that_is_killed_is_replaced_and_others_notice_nothing(two_worke
 
 def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
     server = two_workers
+    # The test before this one has closed its connections, most of which one worker had.
+    server.until(lambda: server.metrics()["pricebench_connections"] == 1)
     with ExitStack() as stack:
         # Half of a request on each of some connections: both workers have some.
         begun = [stack.enter_context(server.connect(request_bytes()[:-5])) for _ in range(6)]
         server.until(lambda: server.metrics()["pricebench_connections"] >= 7)
+        # Each worker gets two more, and has read what came before when it answers on those.
+        others = [HTTPConnection(*server.address, timeout=30) for _ in range(4)]
+        for connection in others:
+            stack.callback(connection.close)
+            connection.connect()
+        for connection in others:
+            assert server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection).status == 200
 
         kill(server, 1)
         for sock in begun:
@@ -146,6 +155,37 @@ def test_under_load_every_request_is_answered_when_workers_are_killed(two_worker
     assert set(clients.counts) <= {200, 503}
     assert clients.counts[503] <= 8
     assert clients.counts[200] > 500
+
+
+def test_a_worker_that_hangs_is_replaced_and_what_it_had_is_a_503(folder):
+    with served(folder, "--workers", 2, "--hang-timeout", "2s") as server, ExitStack() as stack:
+        stopped = server.workers()[0]
+        idle = [HTTPConnection(*server.address, timeout=30) for _ in range(4)]
+        for connection in idle:
+            stack.callback(connection.close)
+            assert server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection).status == 200
+        begun = [stack.enter_context(server.connect(request_bytes()[:-5])) for _ in range(4)]
+        server.until(lambda: server.metrics()["pricebench_connections"] >= 9)
+        for connection in idle:  # what came before was read by now
+            assert server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection).status == 200
+
+        os.kill(stopped, signal.SIGSTOP)
+        for sock in begun:
+            sock.sendall(request_bytes()[-5:])
+            sock.shutdown(socket.SHUT_WR)
+        replies = [
+            server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection) for connection in idle
+        ]
+        found = [answers_on(sock) for sock in begun]
+
+        server.heard(r"worker 0 hangs: its loop has not turned for 2 s")
+        server.heard(r"worker 0 died \(signal 9\); another takes its place")
+        # The hung one had not read what came on these; another did.
+        assert [reply.status for reply in replies] == [200] * 4
+        assert {tuple(statuses) for statuses, _ in found} == {(200,), (503,)}
+        server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+        assert stopped not in server.workers()
+        assert server.metrics()["pricebench_worker_restarts_total"] == 1
 
 
 def test_the_end_under_load_answers_what_was_begun_and_leaves_nothing(folder):

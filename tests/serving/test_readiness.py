@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from pricebench.data import make_houses
 from pricebench.errors import ArtifactError, ModeError
 from pricebench.modes import MODES
-from pricebench.modes.compile import forget
 from pricebench.serving import FAMILIAR_SD, Predictor
-from pricebench.serving.readiness import NotReadyError, check, example_houses, load_ready, num_compilations
+from pricebench.serving.readiness import NotReadyError, check, example_houses, load_ready
 from tests.server import save_artifacts
 from tests.serving import untrained_artifacts
 
@@ -94,19 +92,3 @@ def test_no_unfamiliar_house_seems_familiar(folder):
             if ready.predictor.warnings_for(house_F):
                 assert ready.seems_unfamiliar(house_F.tolist())
     assert not any(ready.seems_unfamiliar(house) for house in make_houses(20, seed=1).features_NF[:, :].tolist()[:1])
-
-
-def test_compilations_are_those_that_torch_counts():
-    if reason := next(mode for mode in MODES if mode.name == "compile").missing():
-        pytest.skip(reason)
-    forget()
-    compiled = torch.compile(lambda x: x * 2.0, backend="eager")
-    before = num_compilations()
-
-    compiled(torch.ones(2))
-    after_first = num_compilations()
-    compiled(torch.ones(2))
-
-    assert after_first - before == 1
-    assert num_compilations() == after_first
-    forget()

@@ -3,8 +3,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import torch
 
 from pricebench.errors import ArtifactError
+from pricebench.modes.compile import MODE as COMPILE
+from pricebench.modes.compile import forget
 from pricebench.serving.reloading import Models
 from tests.server import HOUSE, save_artifacts
 
@@ -85,3 +88,27 @@ def test_the_loop_goes_on_while_a_model_is_loaded(two_folders):
     loading(work)
 
     assert len(turns) > 3
+
+
+def test_a_graph_that_the_old_model_compiles_while_another_is_loaded_is_counted(two_folders):
+    if reason := COMPILE.missing():
+        pytest.skip(reason)
+    (old, _), (new, _) = two_folders
+    forget()
+    torch.compile(lambda x: x + 1.0, backend="eager")(torch.ones(2))
+    found = []
+
+    async def work(models):
+        await models.load_beside(old)
+        models.switch()
+        found.append(models.num_unexpected_compilations)
+        loading = asyncio.ensure_future(models.load_beside(new))
+        await asyncio.sleep(0)
+        torch.compile(lambda x: x + 2.0, backend="eager")(torch.ones(2))
+        await loading
+        found.append(models.num_unexpected_compilations)
+
+    loading(work)
+    forget()
+
+    assert found == [0, 1]

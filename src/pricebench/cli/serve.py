@@ -24,9 +24,16 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Holds a token that each request must bring.")
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="That a request may ask for besides localhost, where there is no token."),
+    ] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Answer other machines without a token.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Load a model that is trained anew, as SIGHUP does.")] = False,
     grace: Annotated[str, typer.Option(metavar="TIME", help="At the end, for requests that were begun.")] = "10s",
+    hang_timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Of a worker whose loop does not turn; it is replaced after it.")
+    ] = "10s",
     log: Annotated[str | None, typer.Option(metavar="FILE", help="A line of JSON per request; - for stdout.")] = None,
     deadline: Annotated[str, typer.Option(metavar="TIME", help="For a price; 504 after it.")] = "2s",
     rows: Annotated[int, typer.Option(min=1, help="Most houses in a request; 413 for more.")] = 10_000,
@@ -53,7 +60,7 @@ def serve(
     from pricebench.server.limits import Limits
     from pricebench.server.settings import Settings
     from pricebench.server.supervisor import Supervisor
-    from pricebench.server.tokens import read_token
+    from pricebench.server.token_file import read_token
 
     settings = Settings(
         artifacts=artifacts,
@@ -63,7 +70,9 @@ def serve(
         workers=workers,
         threads=threads,
         token=read_token(token_file) if token_file else "",
+        allowed_hosts=tuple(allowed_host or ()),
         insecure=insecure,
+        hang_timeout=_seconds("--hang-timeout", hang_timeout),
         grace=_seconds("--grace", grace),
         watch=watch,
         log=log,

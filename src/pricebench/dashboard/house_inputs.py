@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pricebench.data import QUANTITIES, Quantity
 from pricebench.normalization import TrainingStats
+from pricebench.server.example import HOUSE
 from pricebench.serving import FAMILIAR_SD
 
 
@@ -19,17 +20,15 @@ class Input:
 
     Attributes:
         quantity: Name, unit and limit.
-        typical: The training mean, rounded to a step.
-        step: About a tenth of the training standard deviation.
-        low: Smallest familiar value.
-        high: Largest familiar value.
+        typical: What it begins with: the training mean, rounded to a step, where it is known.
+        step: About a tenth of the training standard deviation, where it is known.
+        known: Smallest and largest familiar value; None where the training is not known.
     """
 
     quantity: Quantity
     typical: float
     step: float
-    low: float
-    high: float
+    known: tuple[float, float] | None
 
     @property
     def label(self) -> str:
@@ -44,8 +43,8 @@ class Input:
 
     @property
     def familiar(self) -> str:
-        """The range that training knows."""
-        return f"{self.low:,.{self.decimals}f} to {self.high:,.{self.decimals}f}"
+        """The range that training knows, or nothing."""
+        return " to ".join(f"{end:,.{self.decimals}f}" for end in self.known or ())
 
 
 def inputs_for(stats: TrainingStats) -> tuple[Input, ...]:
@@ -62,9 +61,15 @@ def _input(quantity: Quantity, mean: float, std: float) -> Input:
         quantity=quantity,
         typical=round(round(mean / step) * step, 10),
         step=step,
-        low=max(quantity.minimum, mean - FAMILIAR_SD * std),
-        high=mean + FAMILIAR_SD * std,
+        known=(max(quantity.minimum, mean - FAMILIAR_SD * std), mean + FAMILIAR_SD * std),
     )
+
+
+EXAMPLE_INPUTS = tuple(
+    Input(quantity=quantity, typical=float(value), step=10.0 ** (math.floor(math.log10(value)) - 1), known=None)
+    for quantity, value in zip(QUANTITIES, HOUSE.values(), strict=False)
+)
+"""Where a server has the model, and its training is not known here."""
 
 
 def wrong_values(house_F: NDArray[np.float64]) -> list[str]:

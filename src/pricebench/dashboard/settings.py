@@ -1,4 +1,4 @@
-"""What a dashboard is started with: which folders it reads."""
+"""What a dashboard is started with: which folders it reads, and which server it asks."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ ARTIFACTS = Path("artifacts")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The folders.
+    """The folders and the server.
 
     Attributes:
         reports: Stored runs and reports.
         artifacts: What training wrote.
+        server: URL of a `pricebench serve` that prices in place of this process, or None.
+        server_token_file: Holds the token that it wants, or None.
     """
 
     reports: Path = REPORTS
     artifacts: Path = ARTIFACTS
+    server: str | None = None
+    server_token_file: Path | None = None
 
     @classmethod
     def from_arguments(cls, arguments: Sequence[str]) -> Settings:
-        """Read what stands behind `--` in `streamlit run dashboard.py -- --reports DIR --artifacts DIR`.
+        """Read what stands behind `--` in `streamlit run dashboard.py -- --reports DIR --artifacts DIR --server URL`.
 
         Raises:
             SystemExit: An option is unknown; argparse has said which.
@@ -33,10 +37,16 @@ class Settings:
         parser = argparse.ArgumentParser(prog="dashboard.py", description="pricebench's dashboard", allow_abbrev=False)
         parser.add_argument("--reports", metavar="DIR", type=Path, default=REPORTS)
         parser.add_argument("--artifacts", metavar="DIR", type=Path, default=ARTIFACTS)
-        given = parser.parse_args(arguments)
-        return cls(reports=given.reports, artifacts=given.artifacts)
+        parser.add_argument("--server", metavar="URL")
+        parser.add_argument("--server-token-file", metavar="FILE", type=Path)
+        return cls(**vars(parser.parse_args(arguments)))
 
     def arguments(self) -> list[str]:
         """The same, as text that `from_arguments` reads."""
         # One word each: a folder's name may begin with a dash.
-        return [f"--reports={self.reports}", f"--artifacts={self.artifacts}"]
+        given = [f"--reports={self.reports}", f"--artifacts={self.artifacts}"]
+        if self.server is not None:
+            given.append(f"--server={self.server}")
+        if self.server_token_file is not None:
+            given.append(f"--server-token-file={self.server_token_file}")
+        return given

@@ -96,6 +96,7 @@ class App:
         request = Request(headers, receive, service.clock() if arrived is None else arrived)
         counted_as = "other"
         try:
+            service.hosts.require(headers)
             route, request.rest = find(scope["path"])
             counted_as = route.counted_as
             require_method(scope["method"], route)

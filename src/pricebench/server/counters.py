@@ -10,7 +10,7 @@ from bisect import bisect_left
 from pricebench.units import Second
 
 ENDPOINTS = ("price", "infer", "other")
-STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 422, 431, 500, 503, 504)
+STATUSES = (200, 400, 401, 404, 405, 408, 413, 415, 421, 422, 431, 500, 503, 504)
 SECONDS = (5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 
@@ -25,7 +25,7 @@ COUNTS = (
     "restarts",
     "refused_connections",
 )
-STATES = ("pid", "core", "threads", "is_ready", "connections", "waiting_rows")
+STATES = ("pid", "core", "threads", "is_ready", "connections", "waiting_rows", "beats")
 
 _REQUESTS = 0
 _LATENCY = _REQUESTS + len(ENDPOINTS) * len(STATUSES)

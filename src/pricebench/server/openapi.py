@@ -194,6 +194,7 @@ _MEANINGS = {
     408: "The request did not arrive in time.",
     413: "Too many bytes, or too many houses.",
     415: "Another content type, or a compressed body.",
+    421: "Another host was asked for than this one.",
     422: "A field is wrong; the error names row, field and value.",
     500: "The server's fault.",
     503: "Not ready, too many waiting, or the worker that had the request died.",
@@ -202,7 +203,11 @@ _MEANINGS = {
 
 
 def _responses(fine: str, content: dict[str, Any], *statuses: int) -> dict[str, Any]:
-    errors = {str(each): {"description": _MEANINGS[each], "content": _json({"type": "object"})} for each in statuses}
+    # Any request may name another host.
+    errors = {
+        str(each): {"description": _MEANINGS[each], "content": _json({"type": "object"})}
+        for each in sorted({*statuses, 421})
+    }
     return {"200": {"description": fine, "content": content}} | errors
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pricebench.server.answers import RefusedError
 from pricebench.server.counters import Counters
+from pricebench.server.hosts import Hosts
 from pricebench.server.limits import Limits
 from pricebench.serving.batching import Batch, Batcher, DeadlineError, Priced, QueueFullError
 from pricebench.serving.readiness import ReadyModel
@@ -26,6 +27,7 @@ class Service:
         everyone: Counters of all processes.
         mode: Execution mode.
         token: That each request must bring, or empty.
+        hosts: That requests may name.
         clock: Seconds.
         batcher: In front of the model; None before one is ready.
     """
@@ -38,6 +40,7 @@ class Service:
         everyone: Sequence[Counters],
         mode: str,
         token: str,
+        hosts: Sequence[str],
         clock: Callable[[], Second],
     ) -> None:
         self.limits = limits
@@ -45,6 +48,7 @@ class Service:
         self.everyone = everyone
         self.mode = mode
         self.token = token.encode()
+        self.hosts = Hosts(hosts)
         self.clock = clock
         self.batcher: Batcher[ReadyModel] | None = None
 

@@ -26,7 +26,9 @@ class Settings:
         workers: Processes that answer.
         threads: Of each for one batch.
         token: That each request must bring, or empty.
+        allowed_hosts: Names that requests may say besides this machine's own, where no token is needed.
         insecure: Whether others than this machine may ask without a token.
+        hang_timeout: After which a worker whose loop does not turn is killed, and replaced.
         grace: For what was begun when the server is told to end.
         watch: Whether a changed folder is loaded without being told.
         log: A file for a line per request, `-` for stdout, or None.
@@ -40,7 +42,9 @@ class Settings:
     workers: int = 1
     threads: int = 1
     token: str = field(default="", repr=False)
+    allowed_hosts: tuple[str, ...] = ()
     insecure: bool = False
+    hang_timeout: Second = 10.0
     grace: Second = 10.0
     watch: bool = False
     log: str | None = None
@@ -55,4 +59,5 @@ class Settings:
         """What `to_json` wrote."""
         fields = json.loads(text)
         limits, artifacts = Limits(**fields.pop("limits")), Path(fields.pop("artifacts"))
-        return cls(artifacts=artifacts, limits=limits, **fields)
+        allowed_hosts = tuple(fields.pop("allowed_hosts"))
+        return cls(artifacts=artifacts, limits=limits, allowed_hosts=allowed_hosts, **fields)

@@ -109,6 +109,7 @@ def begin(
         return None
     request = Shortcut(service, asker, house, arrived, keep_alive=keep_alive)
     try:
+        service.hosts.require(headers)
         require_token(headers, service.token)
         service.batcher.put(np.array((house,)), request, arrived=arrived)
     except (RefusedError, QueueFullError):

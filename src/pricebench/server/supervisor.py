@@ -14,7 +14,6 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,8 +24,11 @@ from pricebench.server.channel import ChannelClosedError, Message
 from pricebench.server.counters import NUMBERS, STATES, Counters
 from pricebench.server.example import curl
 from pricebench.server.handover import Fate, fate, is_asking
+from pricebench.server.heartbeat import Heartbeats
+from pricebench.server.hosts import hosts_of
 from pricebench.server.lingering import Lingering
 from pricebench.server.listening import ServeError, listen
+from pricebench.server.reloads import Reloads
 from pricebench.server.settings import Settings
 from pricebench.server.snapshots import Snapshots, Watch
 from pricebench.server.workers import Worker
@@ -35,24 +37,13 @@ from pricebench.units import Second
 _ACCEPTED_AT_ONCE = 64
 _TICK: Second = 0.25
 _LOOK: Second = 1.0
-"""Between two looks at a watched folder."""
+"""At most between two looks at what no message tells: a changed folder, a worker that hangs."""
 _KILL_AFTER: Second = 1.0
 """Of a worker that did not end within its grace."""
 _WAITS: tuple[Second, ...] = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Before the next start of a worker that died before it was ready, again and again."""
 _TRIES = 3
 """Of a worker before any was ready; then something is wrong with this machine."""
-
-
-@dataclass(slots=True)
-class _Reload:
-    """A model that is tried: no worker switches to it before all have accepted it."""
-
-    generation: int
-    folder: Path
-    asked: set[int]
-    accepted: set[int]
-    why_refused: str = ""
 
 
 class Supervisor:
@@ -79,6 +70,10 @@ class Supervisor:
             Path(str(settings.log)).open("ab").close()  # workers open it too; whether they can is said now
         self._listener = listen(settings)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._hosts = hosts_of(
+            self.address[0], host=settings.host, allowed=settings.allowed_hosts, has_token=bool(settings.token)
+        )
+        self._heartbeats = Heartbeats(settings.hang_timeout)
         places = settings.limits.connections
         self._board = Board.make(places=places, processes=settings.workers + 1, numbers=NUMBERS)
         self._counters = Counters(self._board.numbers(settings.workers))
@@ -88,9 +83,6 @@ class Supervisor:
         self._workers: dict[int, Worker] = {}
         self._failures = [0] * settings.workers
         self._restarts: dict[int, Second] = {}
-        self._generation, self._folder = 0, Path()
-        self._reload: _Reload | None = None
-        self._reload_again = False
         self._signals: deque[int] = deque()
         self._failed: PricebenchError | None = None
         self._was_ready = False
@@ -116,24 +108,23 @@ class Supervisor:
             PricebenchError: No worker could become ready.
         """
         with Snapshots(self._settings.artifacts) as snapshots, self._heard_signals():
-            self._snapshots = snapshots
             watch = Watch(self._settings.artifacts) if self._settings.watch else None
-            self._generation, self._folder = snapshots.take()
+            self._snapshots = snapshots
+            self._reloads = Reloads(snapshots, watch, self._workers, counters=self._counters, say=self._say)
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
             for number in range(self._settings.workers):
                 self._start(number)
             try:
-                self._loop(watch)
+                self._loop()
             finally:
                 self._leave_nothing()
         if self._failed:
             raise self._failed
         return self._exit_code
 
-    def _loop(self, watch: Watch | None) -> None:
-        look_at = time.monotonic() + _LOOK
+    def _loop(self) -> None:
         while self._ends_at is None or (self._workers and time.monotonic() < self._ends_at + _KILL_AFTER):
-            for key, _ in self._selector.select(self._patience(is_watching=watch is not None)):
+            for key, _ in self._selector.select(self._patience()):
                 key.data()
             while self._signals:
                 self._obey(self._signals.popleft())
@@ -142,15 +133,20 @@ class Supervisor:
             for number in [number for number, at in self._restarts.items() if at <= now]:
                 del self._restarts[number]
                 self._start(number)
-            if watch and now >= look_at:
-                look_at = now + _LOOK
-                if watch.has_changed():
-                    self._try_another_model()
+            self._reloads.look(now)
+            self._kill_hung(now)
 
-    def _patience(self, *, is_watching: bool) -> Second | None:
-        if self._restarts or self._lingering or self._ends_at is not None:
-            return _TICK
-        return _LOOK if is_watching else None
+    def _patience(self) -> Second:
+        return _TICK if self._restarts or self._lingering or self._ends_at is not None else _LOOK
+
+    def _kill_hung(self, now: Second) -> None:
+        """End workers that do nothing any more; what follows is as for any that died."""
+        # One that still loads its first model imports torch, which can stop a loop for as long as a disk is slow.
+        ready = [number for number, worker in self._workers.items() if worker.is_ready]
+        beats = {number: Counters(self._board.numbers(number)).get("beats") for number in ready}
+        for number in self._heartbeats.hung(beats, now):
+            self._say(f"worker {number} hangs: its loop has not turned for {self._settings.hang_timeout:g} s")
+            self._workers[number].process.kill()
 
     def _leave_nothing(self) -> None:
         for worker in self._workers.values():
@@ -192,7 +188,7 @@ class Supervisor:
 
     def _obey(self, number: int) -> None:
         if number == signal.SIGHUP:
-            self._try_another_model()
+            self._reloads.try_another()
         elif self._ends_at is None:
             self._exit_code = 130 if number == signal.SIGINT else 0
             self._end()
@@ -206,6 +202,7 @@ class Supervisor:
         self._selector.unregister(self._listener)
         self._listener.close()
         self._restarts.clear()
+        self._reloads.is_open = False
         self._ends_at = time.monotonic() + self._settings.grace
         for worker in self._workers.values():
             worker.tell(end=self._settings.grace)
@@ -245,7 +242,10 @@ class Supervisor:
     # ---- workers
 
     def _start(self, number: int) -> None:
-        worker = Worker.start(number, self._settings, self._board, generation=self._generation, folder=self._folder)
+        reloads = self._reloads
+        worker = Worker.start(
+            number, self._settings, self._board, hosts=self._hosts, generation=reloads.generation, folder=reloads.folder
+        )
         self._workers[number] = worker
         self._selector.register(worker.channel, selectors.EVENT_READ, lambda: self._hear(worker))
 
@@ -277,7 +277,7 @@ class Supervisor:
         numbers = Counters(self._board.numbers(worker.number))
         for name in STATES:
             numbers.set(name, 0.0)
-        self._forget_in_reload(worker)
+        self._reloads.forget(worker)
         if self._ends_at is not None or self._failed:
             self._say_goodbye(worker)
             return
@@ -322,31 +322,20 @@ class Supervisor:
     # ---- models
 
     def _loaded(self, worker: Worker, generation: int, digest: str) -> None:
-        if not worker.is_ready:
-            worker.is_ready, worker.generation = True, generation
-            if not self._was_ready and all(each.is_ready for each in self._workers.values()):
-                self._was_ready = True
-                self._say_ready(digest)
-            if generation != self._generation:  # a reload ended while it started
-                worker.tell(load=self._generation, folder=str(self._folder))
+        if worker.is_ready:
+            self._reloads.accepted(worker, generation, digest)
             return
-        reload = self._reload
-        if reload and reload.generation == generation:
-            reload.accepted.add(worker.number)
-            self._finish_reload(digest)
-        elif generation == self._generation:
-            worker.generation = generation
-            worker.tell(switch=generation)
+        self._reloads.begun(worker, generation)
+        if not self._was_ready and all(each.is_ready for each in self._workers.values()):
+            self._was_ready = self._reloads.is_open = True
+            self._say_ready(digest)
 
     def _refused(self, worker: Worker, generation: int, why: str, exit_code: int) -> None:
-        reload = self._reload
-        if worker.is_ready and reload and reload.generation == generation:
-            reload.accepted.add(worker.number)
-            reload.why_refused = why
-            self._finish_reload("")
-        elif not worker.is_ready and not self._was_ready:
+        if worker.is_ready:
+            self._reloads.refused(worker, generation, why)
+        elif not self._was_ready:
             self._fail(why, exit_code)
-        elif not worker.is_ready:
+        else:
             self._say(f"worker {worker.number} cannot begin: {why}")
             worker.process.kill()
 
@@ -354,48 +343,6 @@ class Supervisor:
         self._failed = ServeError(why)
         self._failed.exit_code = ExitCode(exit_code)
         self._ends_at = time.monotonic() - _KILL_AFTER
-
-    def _try_another_model(self) -> None:
-        if self._reload or not self._was_ready or self._ends_at is not None:
-            self._reload_again = self._reload is not None
-            return
-        try:
-            generation, folder = self._snapshots.take()
-        except OSError as error:
-            self._say(f"the new model is refused, the old one goes on: {error.strerror}")
-            return
-        ready = [worker for worker in self._workers.values() if worker.is_ready]
-        self._reload = _Reload(generation, folder, {worker.number for worker in ready}, set())
-        for worker in ready:
-            worker.tell(load=generation, folder=str(folder))
-        self._finish_reload("")
-
-    def _forget_in_reload(self, worker: Worker) -> None:
-        if self._reload:
-            self._reload.asked.discard(worker.number)
-            self._reload.accepted.discard(worker.number)
-            self._finish_reload("")
-
-    def _finish_reload(self, digest: str) -> None:
-        reload = self._reload
-        if reload is None or reload.asked != reload.accepted:
-            return
-        self._reload = None
-        if reload.why_refused or not reload.asked:
-            self._counters.add("refused_reloads")
-            for number in reload.asked:
-                self._workers[number].tell(drop=reload.generation)
-            why = reload.why_refused or "no worker could check it"
-            self._say(f"the new model is refused, the old one goes on: {why}")
-        else:
-            self._generation, self._folder = reload.generation, reload.folder
-            for number in reload.asked:
-                self._workers[number].generation = reload.generation
-                self._workers[number].tell(switch=reload.generation)
-            self._say(f"switched to the model {digest[:12]}")
-        if self._reload_again:
-            self._reload_again = False
-            self._try_another_model()
 
     def _say_ready(self, digest: str) -> None:
         settings = self._settings

@@ -52,14 +52,23 @@ def main() -> None:
         os.sched_setaffinity(0, plan["cores"])
     # Its warnings are about clients, which are answered; its errors are ours.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    worker = Worker(channel, board, settings, number=plan["number"], cores=plan["cores"])
+    worker = Worker(channel, board, settings, number=plan["number"], cores=plan["cores"], hosts=plan["hosts"])
     uvloop.run(worker.run(plan["generation"], Path(plan["folder"])))
 
 
 class Worker:
     """What runs in the process."""
 
-    def __init__(self, channel: Channel, board: Board, settings: Settings, *, number: int, cores: list[int]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        board: Board,
+        settings: Settings,
+        *,
+        number: int,
+        cores: list[int],
+        hosts: list[str],
+    ) -> None:
         everyone = [Counters(board.numbers(process)) for process in range(board.processes)]
         self._channel = channel
         self._board = board
@@ -77,6 +86,7 @@ class Worker:
             everyone=everyone,
             mode=settings.mode,
             token=settings.token,
+            hosts=hosts,
             clock=time.monotonic,
         )
         self._models: Models | None = None
@@ -202,6 +212,7 @@ class Worker:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
+            self._counters.set("beats", self._counters.get("beats") + 1)
             self._connections.sweep()
             self._service.refresh()
             if self._models:

@@ -38,8 +38,10 @@ class Worker:
         self.generation = 0
 
     @classmethod
-    def start(cls, number: int, settings: Settings, board: Board, *, generation: int, folder: Path) -> Worker:
-        """Start one, with the model of a folder."""
+    def start(
+        cls, number: int, settings: Settings, board: Board, *, hosts: Sequence[str], generation: int, folder: Path
+    ) -> Worker:
+        """Start one, with the model of a folder; it may be asked under these names."""
         ours, theirs = Channel.pair()
         cores = cores_of(number, settings.threads, usable_cores())
         process = subprocess.Popen(
@@ -58,6 +60,7 @@ class Worker:
             "settings": settings.to_json(),
             "number": number,
             "cores": cores,
+            "hosts": list(hosts),
             "generation": generation,
             "folder": str(folder),
         }

@@ -1,11 +1,10 @@
-"""A model is ready when every size of batch was run, and its prices are those of float64. What is compiled is counted.
+"""A model is ready when every size of batch was run, and its prices are those of float64.
 
 Shapes: N rows, F features.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,13 +143,6 @@ def example_houses(predictor: Predictor, num_rows: int) -> NDArray[np.float64]:
     drawn_NF = mean_F + std_F * np.random.default_rng(num_rows).standard_normal((num_rows, len(FEATURES)))
     minimum_F = np.array([quantity.minimum for quantity in QUANTITIES[: len(FEATURES)]])
     return np.maximum(drawn_NF, minimum_F + 0.01 * std_F)
-
-
-def num_compilations() -> int:
-    """Code that TorchDynamo has looked at in this process, which it does when it compiles, and compiles again."""
-    # Nothing was compiled where it was never imported, and importing it takes a second.
-    dynamo = sys.modules.get("torch._dynamo.utils")
-    return int(dynamo.counters["frames"]["total"]) if dynamo else 0
 
 
 def _allow_many_graphs() -> None:

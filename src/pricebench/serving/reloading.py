@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from pricebench.serving.readiness import ReadyModel, load_ready, num_compilations
+from pricebench.serving.compilations import Unexpected
+from pricebench.serving.readiness import ReadyModel, load_ready
 
 # While another thread loads, the loop gets its turn after this time, not after Python's five milliseconds.
 _TURN = 0.0005  # seconds
@@ -35,15 +36,12 @@ class Models:
         self._on_switch = on_switch
         self._beside: ReadyModel | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
-        self._num_loading = 0
-        self._compiled_before = 0
-        self._num_unexpected = 0
+        self._unexpected = Unexpected()
 
     @property
     def num_unexpected_compilations(self) -> int:
         """Compilations that happened while serving: none of them belongs to a model that was being prepared."""
-        self._count()
-        return self._num_unexpected
+        return self._unexpected.num
 
     async def load_beside(self, folder: Path) -> ReadyModel:
         """Load and check the model of a folder, which takes the place of one that waited; `switch` lets it serve.
@@ -52,19 +50,17 @@ class Models:
             ArtifactError: The folder holds no model, or not a whole one.
             ModeError: The mode cannot run here, or prices wrongly.
         """
-        self._count()
-        self._num_loading += 1
         before = sys.getswitchinterval()
         sys.setswitchinterval(_TURN)
         threads = torch.get_num_threads()
+        loop = asyncio.get_running_loop()
         try:
-            ready = await asyncio.get_running_loop().run_in_executor(self._thread, _load, folder, self._mode, threads)
-            ready.run_all_sizes()
+            with self._unexpected.prepared_beside():
+                ready = await loop.run_in_executor(self._thread, _load, folder, self._mode, threads)
+                with self._unexpected.expected():
+                    ready.run_all_sizes()
         finally:
             sys.setswitchinterval(before)
-            self._num_loading -= 1
-            if not self._num_loading:
-                self._compiled_before = num_compilations()
         self._beside = ready
         return ready
 
@@ -81,12 +77,6 @@ class Models:
     def close(self) -> None:
         """Let no thread be left; one that loads ends with the process."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _count(self) -> None:
-        if not self._num_loading:
-            now = num_compilations()
-            self._num_unexpected += now - self._compiled_before
-            self._compiled_before = now
 
 
 def _load(folder: Path, mode: str, threads: int) -> ReadyModel:

@@ -8,17 +8,16 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 
-def _script(reports, artifacts):
+def _script(arguments):
     from pricebench.dashboard.app import main  # noqa: PLC0415 - AppTest runs this body as a script of its own
 
-    main([f"--reports={reports}", f"--artifacts={artifacts}"])
+    main(arguments)
 
 
-def opened(tmp_path, path, **query):
-    """A page as the browser would get it from this address."""
-    app = AppTest.from_function(
-        _script, args=(str(tmp_path / "reports"), str(tmp_path / "artifacts")), default_timeout=60
-    )
+def opened(tmp_path, path, options=(), **query):
+    """A page as the browser would get it from this address, of a dashboard that was started with these options."""
+    arguments = [f"--reports={tmp_path / 'reports'}", f"--artifacts={tmp_path / 'artifacts'}", *options]
+    app = AppTest.from_function(_script, args=(arguments,), default_timeout=60)
     # AppTest can only name pages that are files.
     app._page_hash = calc_hash(path)
     for name, value in query.items():

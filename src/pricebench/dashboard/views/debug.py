@@ -43,7 +43,7 @@ def show(settings: Settings) -> None:
 
 def _show_house(desk: PriceDesk) -> None:
     parts.say_workload(OWN)
-    house = walk(desk.artifacts, parts.house_or_stop(desk))
+    house = walk(desk.artifacts, parts.house_or_stop(desk.inputs))
     st.subheader("1. Raw features become z-scores")
     st.caption("z = (value - training mean) / training standard deviation, in float64, rounded to float32 at the end.")
     st.dataframe(house.features, width="stretch", hide_index=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,11 @@ from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
 from pricebench.dashboard.desk import PriceDesk
 from pricebench.dashboard.house_inputs import Input, wrong_values
 from pricebench.dashboard.plain import line_of, plain, plain_long
+from pricebench.dashboard.price_server import PriceServer, price_server
 from pricebench.dashboard.runs import FOLDER, UNKNOWN, folders_changed, machines, of_machine, run_labels
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.workloads import implied_workload, runs_of, workloads_of
-from pricebench.errors import ArtifactError
+from pricebench.errors import ArtifactError, PricebenchError
 from pricebench.history import History, HistoryError, open_history
 
 BENCHMARKS = "uv run pytest benchmarks"
@@ -112,10 +113,19 @@ def _version(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def house_or_stop(desk: PriceDesk) -> NDArray[np.float64]:
+def price_server_or_stop(settings: Settings) -> PriceServer | None:
+    """The server that prices in place of this process, None without one; a sentence and the end where it is none."""
+    try:
+        return price_server(settings)
+    except (PricebenchError, OSError) as error:
+        refuse(str(error) if isinstance(error, PricebenchError) else f"{error.filename}: {error.strerror}.")
+        st.stop()
+
+
+def house_or_stop(inputs: Sequence[Input]) -> NDArray[np.float64]:
     """The five inputs, whose values stand in the address; the end of the page where no house can be like that."""
-    with st.grid(len(desk.inputs), min_column_width=150):
-        house_F = np.array([_typed(given) for given in desk.inputs])
+    with st.grid(len(inputs), min_column_width=150):
+        house_F = np.array([_typed(given) for given in inputs])
     wrong = wrong_values(house_F)
     for sentence in wrong:
         refuse(sentence)
@@ -133,7 +143,7 @@ def _typed(given: Input) -> float:
             format=f"%.{given.decimals}f",
             key=given.quantity.name,
             bind="query-params",
-            help=f"Familiar from training: {given.familiar}.",
+            help=f"Familiar from training: {given.familiar}." if given.familiar else None,
         )
     )
 

@@ -9,10 +9,11 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pricebench.dashboard import charts
 from pricebench.dashboard.desk import TIMED_CALLS, ModePrice, ModeState, PriceDesk, quartiles
+from pricebench.dashboard.house_inputs import EXAMPLE_INPUTS
 from pricebench.dashboard.plain import plain
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.uploads import PricedFile, price_upload
-from pricebench.dashboard.views import parts
+from pricebench.dashboard.views import parts, served
 from pricebench.dashboard.workloads import OWN
 from pricebench.errors import PricebenchError
 from pricebench.modes import MODES
@@ -25,8 +26,13 @@ def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("What would this house cost?")
     parts.say_workload(OWN)
+    server = parts.price_server_or_stop(settings)
+    if server is not None:
+        served.show_price(server, parts.house_or_stop(EXAMPLE_INPUTS))
+        served.show_metrics(server)
+        return
     desk = parts.desk_or_stop(settings)
-    house_F = parts.house_or_stop(desk)
+    house_F = parts.house_or_stop(desk.inputs)
     _show_price(desk, desk.price(house_F))
     _show_modes(desk, house_F)
     _show_upload(desk)
