@@ -248,7 +248,6 @@ def desk_with(model, limits, *, token="", hosts=()):
         limits=limits,
         counters=counters,
         everyone=[counters],
-        mode="eager",
         token=token,
         hosts=hosts,
         clock=clock,

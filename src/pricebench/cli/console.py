@@ -20,6 +20,10 @@ talk = Console(stderr=True, soft_wrap=True, highlight=False)
 result = Console(soft_wrap=True, highlight=False)
 
 ArtifactsOption = Annotated[Path, typer.Option("--artifacts", metavar="DIR", help="Folder that train wrote.")]
+ExportedOption = Annotated[
+    Path | None,
+    typer.Option("--exported", metavar="FILE", help="Run this file of export: it is code, so name only your own."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 HOUSE_PRICES = "pricebench.workload:house_prices"
 WorkloadOption = Annotated[

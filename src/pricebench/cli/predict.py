@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pricebench.cli.console import ArtifactsOption, JsonOption, result, talk
+from pricebench.cli.console import ArtifactsOption, ExportedOption, JsonOption, result, talk
 from pricebench.units import format_dollars
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def predict(
     population: Annotated[float | None, typer.Option(help="People in the area.")] = None,
     artifacts: ArtifactsOption = Path("artifacts"),
     mode: Annotated[str | None, typer.Option(help="Execution mode (default: eager, or that of the file).")] = None,
-    exported: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Run this file of `export`: it is code, so name only your own.")
-    ] = None,
+    exported: ExportedOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where priced rows go (default: stdout).")] = None,
     as_json: JsonOption = False,
 ) -> None:

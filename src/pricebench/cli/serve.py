@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from pricebench.cli.console import ArtifactsOption, seconds_of, talk
+from pricebench.cli.console import ArtifactsOption, ExportedOption, seconds_of, talk
 
 
 def serve(
     *,
     artifacts: ArtifactsOption = Path("artifacts"),
-    mode: Annotated[str, typer.Option(help="Execution mode.")] = "eager",
+    mode: Annotated[str | None, typer.Option(help="Execution mode (default: eager, or that of the file).")] = None,
+    exported: ExportedOption = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; another than this machine's own needs a token.")
     ] = "127.0.0.1",
@@ -64,7 +65,8 @@ def serve(
 
     settings = Settings(
         artifacts=artifacts,
-        mode=mode,
+        mode=mode or "",
+        exported=exported,
         host=host,
         port=port,
         workers=workers,

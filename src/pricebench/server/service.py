@@ -25,7 +25,6 @@ class Service:
         limits: What is refused.
         counters: Of this worker.
         everyone: Counters of all processes.
-        mode: Execution mode.
         token: That each request must bring, or empty.
         hosts: That requests may name.
         clock: Seconds.
@@ -38,7 +37,6 @@ class Service:
         limits: Limits,
         counters: Counters,
         everyone: Sequence[Counters],
-        mode: str,
         token: str,
         hosts: Sequence[str],
         clock: Callable[[], Second],
@@ -46,7 +44,6 @@ class Service:
         self.limits = limits
         self.counters = counters
         self.everyone = everyone
-        self.mode = mode
         self.token = token.encode()
         self.hosts = Hosts(hosts)
         self.clock = clock
@@ -56,6 +53,11 @@ class Service:
     def model(self) -> ReadyModel | None:
         """What prices requests that begin now; None before one is ready."""
         return self.batcher.model if self.batcher else None
+
+    @property
+    def mode(self) -> str:
+        """Execution mode of what prices; empty before one is ready."""
+        return self.model.mode if self.model else ""
 
     def use(self, model: ReadyModel) -> None:
         """Price whatever begins from now on with this model."""

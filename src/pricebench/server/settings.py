@@ -20,7 +20,8 @@ class Settings:
 
     Attributes:
         artifacts: Folder that `pricebench train` wrote.
-        mode: Execution mode.
+        mode: Execution mode; empty for eager, or for that of the exported file.
+        exported: A file that `pricebench export` wrote, which is run instead of preparing a mode; or None.
         host: Address to listen on.
         port: 0 for any that is free.
         workers: Processes that answer.
@@ -36,7 +37,8 @@ class Settings:
     """
 
     artifacts: Path = Path("artifacts")
-    mode: str = "eager"
+    mode: str = ""
+    exported: Path | None = None
     host: str = HOST
     port: int = PORT
     workers: int = 1
@@ -52,12 +54,19 @@ class Settings:
 
     def to_json(self) -> str:
         """As text for another process."""
-        return json.dumps(dataclasses.asdict(self) | {"artifacts": str(self.artifacts)})
+        paths = {"artifacts": str(self.artifacts), "exported": str(self.exported) if self.exported else None}
+        return json.dumps(dataclasses.asdict(self) | paths)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
         """What `to_json` wrote."""
         fields = json.loads(text)
         limits, artifacts = Limits(**fields.pop("limits")), Path(fields.pop("artifacts"))
-        allowed_hosts = tuple(fields.pop("allowed_hosts"))
-        return cls(artifacts=artifacts, limits=limits, allowed_hosts=allowed_hosts, **fields)
+        exported = fields.pop("exported")
+        return cls(
+            artifacts=artifacts,
+            exported=Path(exported) if exported else None,
+            limits=limits,
+            allowed_hosts=tuple(fields.pop("allowed_hosts")),
+            **fields,
+        )

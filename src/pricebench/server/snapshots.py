@@ -8,8 +8,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+EXPORTED = "exported"
+"""What the copy of an exported file is called."""
 FILES = ("model.pt", "training_stats.pt", "metrics.json")
 """What `pricebench train` leaves for others; `pricebench.artifacts` has the same names."""
 
@@ -19,8 +22,9 @@ class Snapshots:
 
     _KEPT = 3  # the one that serves, the one before, which a worker may be reading, and one that is tried
 
-    def __init__(self, artifacts: Path) -> None:
+    def __init__(self, artifacts: Path, exported: Path | None = None) -> None:
         self._artifacts = artifacts
+        self._exported = exported
         self._folder = Path(tempfile.mkdtemp(prefix="pricebench-serve-"))
         self._newest = 0
 
@@ -42,8 +46,7 @@ class Snapshots:
         self._newest += 1
         folder = self._folder / str(self._newest)
         folder.mkdir()
-        for name in FILES:
-            source = self._artifacts / name
+        for name, source in _sources(self._artifacts, self._exported).items():
             if source.exists():  # what is missing is said by who needs it
                 shutil.copyfile(source, folder / name)
         shutil.rmtree(self._folder / str(self._newest - self._KEPT), ignore_errors=True)
@@ -52,6 +55,8 @@ class Snapshots:
     def told(self, message: str) -> str:
         """A message about a copy as one about what was copied."""
         for number in range(self._newest + 1):
+            if self._exported:
+                message = message.replace(str(self._folder / str(number) / EXPORTED), str(self._exported))
             message = message.replace(str(self._folder / str(number)), str(self._artifacts))
         return message
 
@@ -59,15 +64,18 @@ class Snapshots:
 class Watch:
     """Tells that an artifacts folder was changed, once the change is over."""
 
-    def __init__(self, artifacts: Path, *, look: Callable[[Path], object] | None = None) -> None:
+    def __init__(
+        self, artifacts: Path, exported: Path | None = None, *, look: Callable[[Path], object] | None = None
+    ) -> None:
         """Begin with what is there now.
 
         Args:
             artifacts: The folder.
+            exported: A file beside it, or None.
             look: `folder` -> what differs after a change; files' times and sizes, unless said.
         """
         self._artifacts = artifacts
-        self._look = look or _state
+        self._look = look or partial(_state, exported=exported)
         self._known = self._seen = self._look(artifacts)
 
     def has_changed(self) -> bool:
@@ -80,11 +88,16 @@ class Watch:
         return False
 
 
-def _state(artifacts: Path) -> object:
+def _sources(artifacts: Path, exported: Path | None) -> dict[str, Path]:
+    """What is copied, by the name of the copy."""
+    return {name: artifacts / name for name in FILES} | ({EXPORTED: exported} if exported else {})
+
+
+def _state(artifacts: Path, exported: Path | None) -> object:
     found: list[tuple[int, int, int] | None] = []
-    for name in FILES:
+    for source in _sources(artifacts, exported).values():
         try:
-            stat = (artifacts / name).stat()
+            stat = source.stat()
         except OSError:
             found.append(None)
         else:

@@ -107,8 +107,8 @@ class Supervisor:
         Raises:
             PricebenchError: No worker could become ready.
         """
-        with Snapshots(self._settings.artifacts) as snapshots, self._heard_signals():
-            watch = Watch(self._settings.artifacts) if self._settings.watch else None
+        with Snapshots(self._settings.artifacts, self._settings.exported) as snapshots, self._heard_signals():
+            watch = Watch(self._settings.artifacts, self._settings.exported) if self._settings.watch else None
             self._snapshots = snapshots
             self._reloads = Reloads(snapshots, watch, self._workers, counters=self._counters, say=self._say)
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
@@ -348,7 +348,8 @@ class Supervisor:
         settings = self._settings
         workers = f"{settings.workers} worker{'s' if settings.workers > 1 else ''}"
         threads = f"{settings.threads} thread{'s' if settings.threads > 1 else ''} each"
-        self._say(f"ready: model {digest[:12]}, mode {settings.mode}, {workers}, {threads}")
+        how = settings.exported.name if settings.exported else f"mode {settings.mode or 'eager'}"
+        self._say(f"ready: model {digest[:12]}, {how}, {workers}, {threads}")
         self._say(f"  {curl(self.url, has_token=bool(settings.token))}")
 
 

@@ -27,6 +27,7 @@ from pricebench.server.counters import NUMBERS, Counters
 from pricebench.server.request_log import RequestLog
 from pricebench.server.service import Service
 from pricebench.server.settings import Settings
+from pricebench.server.snapshots import EXPORTED
 from pricebench.units import Second
 
 if TYPE_CHECKING:
@@ -84,7 +85,6 @@ class Worker:
             limits=settings.limits,
             counters=self._counters,
             everyone=everyone,
-            mode=settings.mode,
             token=settings.token,
             hosts=hosts,
             clock=time.monotonic,
@@ -169,7 +169,11 @@ class Worker:
         from pricebench.serving.reloading import Models  # noqa: PLC0415
 
         torch.set_num_threads(self._settings.threads)
-        return Models(mode=self._settings.mode, on_switch=self._service.use)
+        return Models(
+            mode=self._settings.mode or None,
+            exported=EXPORTED if self._settings.exported else None,
+            on_switch=self._service.use,
+        )
 
     async def _load(self, generation: int, folder: Path, *, is_first: bool = False) -> None:
         import torch  # noqa: PLC0415 - is there by now

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 
 def num_compilations() -> int:
-    """Code that TorchDynamo has looked at in this process, which it does when it compiles, and compiles again."""
+    """What was compiled in this process: code that TorchDynamo looked at, and packages made ahead of time."""
     # Nothing was compiled where it was never imported, and importing it takes a second.
     dynamo = sys.modules.get("torch._dynamo.utils")
-    return int(dynamo.counters["frames"]["total"]) if dynamo else 0
+    packages = sys.modules.get("pricebench.modes.packages")
+    graphs = int(dynamo.counters["frames"]["total"]) if dynamo else 0
+    return graphs + (packages.num_compiled() if packages else 0)
 
 
 class Unexpected:

@@ -17,7 +17,6 @@ from pricebench.agreement import default_tolerance, in_float64
 from pricebench.artifacts import Artifacts, load_metrics
 from pricebench.data import FEATURES, QUANTITIES
 from pricebench.errors import ArtifactError, ModeError
-from pricebench.modes import mode_named
 from pricebench.serving.predictor import FAMILIAR_SD, Predictor
 from pricebench.serving.price_range import Residuals, residuals_or_reason
 
@@ -76,19 +75,23 @@ class ReadyModel:
             self.predict(example_houses(self.predictor, size))
 
 
-def load_ready(folder: Path, *, mode: str) -> ReadyModel:
-    """Read a folder that `pricebench train` wrote, prepare the mode, and check it.
+def load_ready(folder: Path, *, mode: str | None = None, exported: str | None = None) -> ReadyModel:
+    """Read a folder that `pricebench train` wrote, prepare a mode or load an exported file, and check it.
+
+    Args:
+        folder: Of the artifacts.
+        mode: Eager, or that of the file, if none is named.
+        exported: Name of the file in the folder.
 
     Raises:
-        ArtifactError: The folder holds no model, or not a whole one.
+        ArtifactError: The folder holds no model, or not a whole one; or the file does not belong to it.
         ModeError: The mode is unknown, cannot run here, or prices wrongly.
     """
     artifacts = Artifacts.load(folder)
-    prepared = mode_named(mode)
-    if prepared.needs_compiler:
+    predictor = Predictor(artifacts, mode=mode, exported=folder / exported if exported else None)
+    if predictor.mode.trains and predictor.mode.needs_compiler:
         _allow_many_graphs()
-    sizes = prepared.sizes or _ANY_SIZES
-    predictor = Predictor(artifacts, mode=mode)
+    sizes = predictor.sizes or _ANY_SIZES
     check(predictor, artifacts, sizes)
     try:
         metrics = load_metrics(folder)
@@ -101,7 +104,7 @@ def load_ready(folder: Path, *, mode: str) -> ReadyModel:
     reach_F = FAMILIAR_SD * std_F * (1 - 1e-9) - 1e-12 * np.abs(mean_F)
     return ReadyModel(
         predictor=predictor,
-        mode=mode,
+        mode=predictor.mode.name,
         digest=artifacts.stats.model_digest,
         residuals=residuals,
         no_range=_without_path(no_range, folder),

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,15 +25,18 @@ class Models:
         current: Serves; None before the first was ready.
     """
 
-    def __init__(self, *, mode: str, on_switch: Callable[[ReadyModel], None]) -> None:
+    def __init__(
+        self, *, mode: str | None, exported: str | None = None, on_switch: Callable[[ReadyModel], None]
+    ) -> None:
         """Begin without a model.
 
         Args:
-            mode: Of every model.
+            mode: Of every model; None for eager, or for that of the exported files.
+            exported: What the exported file in each folder is called, if that is what runs.
             on_switch: Is told about each model that begins to serve.
         """
         self.current: ReadyModel | None = None
-        self._mode = mode
+        self._load = partial(load_ready, mode=mode, exported=exported)
         self._on_switch = on_switch
         self._beside: ReadyModel | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
@@ -56,7 +60,7 @@ class Models:
         loop = asyncio.get_running_loop()
         try:
             with self._unexpected.prepared_beside():
-                ready = await loop.run_in_executor(self._thread, _load, folder, self._mode, threads)
+                ready = await loop.run_in_executor(self._thread, _with_threads, threads, self._load, folder)
                 with self._unexpected.expected():
                     ready.run_all_sizes()
         finally:
@@ -79,7 +83,7 @@ class Models:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _load(folder: Path, mode: str, threads: int) -> ReadyModel:
+def _with_threads(threads: int, load: Callable[[Path], ReadyModel], folder: Path) -> ReadyModel:
     # OpenMP keeps the number per thread, and torch.compile guards on it.
     torch.set_num_threads(threads)
-    return load_ready(folder, mode=mode)
+    return load(folder)
