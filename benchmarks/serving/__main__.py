@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,11 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import run
 
-from benchmarks.serving import rates
+from benchmarks.serving import faults, hostile, rates, soak
 from benchmarks.serving.desk import Desk, Settings
-from benchmarks.serving.lineup import ours, rivals
+from benchmarks.serving.lineup import OURS, ours, rivals
+from benchmarks.serving.processes import NotServingError
 from pricebench.artifacts import MODEL_FILE, Artifacts
-from pricebench.traffic.records import FOLDER, Report, Traffic
+from pricebench.errors import PricebenchError
+from pricebench.files import stored_reports
+from pricebench.traffic.analysis import best_of_ours
+from pricebench.traffic.records import FOLDER, Report, Stage, Traffic, TrafficError
+from pricebench.traffic.search import PRECISION
 from pricebench.traffic.table import conditions, sections, warnings
 
 PARTS = ("rates", "stages", "soak", "hostile", "faults")
@@ -41,32 +47,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed=given.seed,
         **(_QUICK if given.quick else {"step": given.step, "confirm": given.confirm}),
     )
-    report, path = _begun(given, settings)
-    with Desk.open(settings) as desk:
-        for part in given.parts or PARTS:
-            report = _do(part, desk, report, path, given)
-            report.save(path)
+    try:
+        report, path = _begun(given, settings)
+        with Desk.open(settings) as desk:
+            for part in given.parts or PARTS:
+                report = _do(part, desk, report, path, given)
+                report.save(path)
+    except (PricebenchError, NotServingError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     _print(report)
     sys.stderr.write(f"report: {path}\n")
     return 0
 
 
 def _do(part: str, desk: Desk, report: Report, path: Path, given: argparse.Namespace) -> Report:
+    modes, artifacts = given.modes.split(","), str(given.artifacts)
+    best = best_of_ours(report, Traffic.ONE)
+    # What is not about rates is about the mode that is the fastest, or the first that was named.
+    mode = best.server.removeprefix(OURS) if best else modes[0]
     if part == "rates":
-        contenders = [*(ours(mode, str(given.artifacts)) for mode in given.modes.split(",")), *rivals()]
+        contenders = [*(ours(each, artifacts) for each in modes), *rivals()]
         if given.servers:
             contenders = [each for each in contenders if each.name in given.servers.split(",")]
-        report = rates.measure(
+        return rates.measure(
             desk,
             report,
             contenders,
             save=lambda each: each.save(path),
             traffics=[Traffic.ONE] if given.quick else tuple(Traffic),
-            precision=1.2 if given.quick else rates.PRECISION,
+            precision=1.2 if given.quick else PRECISION,
             budget=60.0 * given.budget,
         )
-        return replace(report, is_complete=True)
-    return report
+    if part == "stages":
+        command = (sys.executable, "-m", "benchmarks.serving.stages", artifacts, mode, str(desk.settings.server_core))
+        found = json.loads(run(command, capture_output=True, text=True, check=True).stdout)
+        return replace(report, stages=tuple(map(Stage.from_json, found)))
+    if part == "hostile":
+        contender = ours(mode, artifacts, *hostile.OPTIONS)
+        return replace(report, hostile=hostile.hostile(desk, contender, number=given.requests, seed=given.seed))
+    rate = given.rate or (best.rate if best else None)
+    if rate is None:
+        raise TrafficError(f"{part}: expected a highest rate of ours, found none in the report. Name one: --rate.")
+    if part == "soak":
+        share = soak.SHARE if given.rate is None else 1.0
+        minutes = given.minutes if not given.quick else min(given.minutes, 0.5)
+        return replace(report, soak=soak.soak(desk, ours(mode, artifacts), rate=rate * share, seconds=60.0 * minutes))
+    return replace(report, faults=faults.faults(desk, mode, rate=rate / 2))
 
 
 def _begun(given: argparse.Namespace, settings: Settings) -> tuple[Report, Path]:
@@ -93,11 +120,20 @@ def _begun(given: argparse.Namespace, settings: Settings) -> tuple[Report, Path]
     folder = given.reports / FOLDER
     if given.report:
         return Report.load(given.report), given.report
-    found = None if given.new else rates.newest_unfinished(folder, fresh)
+    found = None if given.new else _newest_alike(folder, fresh)
     if found:
         sys.stderr.write(f"going on with {found[0]}\n")
         return found[1], found[0]
     return fresh, folder / f"{fresh.fingerprint}_{now:%Y%m%dT%H%M%SZ}.json"
+
+
+def _newest_alike(folder: Path, fresh: Report) -> tuple[Path, Report] | None:
+    """The newest report of this machine and these conditions: what it has is kept, what it lacks is added."""
+    for path in reversed(stored_reports(folder)):
+        begun = Report.load(path)
+        if (begun.fingerprint, begun.conditions) == (fresh.fingerprint, fresh.conditions):
+            return path, begun
+    return None
 
 
 def _commit() -> str:
@@ -130,6 +166,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--confirm", type=float, default=10.0, metavar="SECONDS", help="of the probe that confirms")
     parser.add_argument("--budget", type=float, default=25.0, metavar="MINUTES", help="for the search")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of the soak")
+    parser.add_argument("--requests", type=int, default=20_000, help="of hostile clients")
+    parser.add_argument("--rate", type=float, help="of soak and faults, where the report has no highest rate")
     parser.add_argument("--quick", action="store_true", help="short probes of one house, to try it out")
     return parser
 

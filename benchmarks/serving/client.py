@@ -1,9 +1,9 @@
 """The load, a process of its own on a core of its own: an open loop by MLPerf's LoadGen, Server scenario.
 
 LoadGen decides when each request is due (Poisson arrivals, seeded), whether the server keeps up or not. Latency is from
-that moment to the last byte of the answer, so a request that waits for a connection, or for this process, has waited: its
-`issue_query_controller.cc` has `scheduled_time = start + scheduled_delta`, whenever a query was issued, and latencies
-begin there.
+that moment to the last byte of the answer, so a request that waits for a connection, or for this process, has waited:
+its `issue_query_controller.cc` has `scheduled_time = start + scheduled_delta`, whenever a query was issued, and
+latencies begin there.
 
 What is ours is the HTTP: a request is written to a connection that is free, and an answer is read when it is there. Run
 as `python -m benchmarks.serving.client`, with the order as JSON on stdin and what was found as JSON on stdout.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import select
 import socket
 import sys
@@ -32,6 +33,8 @@ from pricebench.load import LoadMeter
 from pricebench.units import Second
 
 _CHUNK = 1 << 18
+_CLOSES = re.compile(rb"\r\nconnection: close\r\n", re.IGNORECASE).search
+_HEAD = 600  # bytes, in which such a line stands
 _GIVE_UP_AFTER: Second = 0.5  # of requests that wait for a connection: a server that is so far behind is lost
 _SAMPLES = 200  # answers that are kept, for their prices
 _LAST_ANSWERS: Second = 10.0
@@ -137,18 +140,17 @@ class Client:
         self._epoll.register(connection.fileno(), select.EPOLLIN)
         self._free.append(connection)
 
-    def _drop(self, connection: socket.socket, number: int) -> None:
+    def _drop(self, connection: socket.socket | None, number: int) -> None:
         """Count what was on a connection that is gone, and make another."""
         with self._dropping:
-            if self._open.get(number) is not connection:
+            if connection is None or self._open.get(number) is not connection:
                 return
             self._epoll.unregister(number)
-            del self._open[number]
             self._read.pop(number, None)
             busy = self._busy.pop(number, None)
             with suppress(ValueError):
                 self._free.remove(connection)
-            connection.close()
+            self._open.pop(number).close()
             if busy:
                 self._end(RESET, busy[0])
             try:
@@ -162,40 +164,47 @@ class Client:
     # ---- receiving
 
     def _receive(self) -> None:
-        poll, opened, busy, read, statuses = self._epoll.poll, self._open, self._busy, self._read, self.statuses
         response, complete, num_answered = loadgen.QuerySampleResponse, loadgen.QuerySamplesComplete, 0
+        poll, opened, busy, statuses = self._epoll.poll, self._open, self._busy, self.statuses
         while not self._is_over:
             done = []
             for number, _ in poll(0.1):
                 connection = opened.get(number)
-                if connection is None:
-                    continue
-                try:
-                    data = connection.recv(_CHUNK)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    data = b""
-                if not data:
-                    self._drop(connection, number)
-                    continue
-                if number in read:
-                    data = read.pop(number) + data
-                if not is_whole(data):
-                    read[number] = data
-                    continue
-                answered = busy.pop(number, None)
-                if answered is None:  # said without being asked, such as a 408; the end of the connection follows
+                data = self._whole(connection, number) if connection else b""
+                # What is said without being asked, such as a 408, is followed by the connection's end.
+                answered = busy.pop(number, None) if data else None
+                if answered is None:
                     continue
                 statuses[data[9:12].decode("ascii", "replace")] += 1
                 num_answered += 1
                 if num_answered % self.keep_every == 0 and len(self.samples) < _SAMPLES:
                     self.samples.append((answered[1], data.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")))
                 done.append(response(answered[0], 0, 0))
-                self._free.append(connection)
-                self._match()
+                if _CLOSES(data, 0, _HEAD):
+                    self._drop(connection, number)
+                else:
+                    self._free.append(connection)
+                    self._match()
             if done:
                 complete(done)
+
+    def _whole(self, connection: socket.socket, number: int) -> bytes:
+        """An answer that has arrived to its last byte; empty where none has."""
+        try:
+            data = connection.recv(_CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(connection, number)
+            return b""
+        if number in self._read:
+            data = self._read.pop(number) + data
+        if is_whole(data):
+            return data
+        self._read[number] = data
+        return b""
 
     # ---- ends without an answer
 

@@ -17,6 +17,7 @@ _UVICORN = (
 _UVICORN_SET_UP = "uvicorn with uvloop and httptools, one worker, no access log"
 
 CONSTANT = "constant"
+OURS = "pricebench-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ def ours(mode: str, artifacts: str, *options: str) -> Contender:
     """
     return Contender(
         server=Server(
-            name=f"pricebench-{mode}",
+            name=f"{OURS}{mode}",
             title=f"pricebench serve ({mode})",
             is_ours=True,
             set_up="one worker, one thread, every check and limit as by default",

@@ -1,4 +1,4 @@
-"""The model as ONNX, raw features to dollars, any number of rows: `python -m benchmarks.serving.onnx_export FROM TO`."""
+"""The model as ONNX, raw features to dollars, any number of rows: `python -m benchmarks.serving.onnx_export A B`."""
 
 from __future__ import annotations
 

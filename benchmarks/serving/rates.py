@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from benchmarks.serving.desk import Desk
 from benchmarks.serving.lineup import Contender, why_missing
@@ -60,8 +59,8 @@ def measure(
             facts.append(replace(contender.server, missing=missing))
         report = replace(report, servers=tuple(facts))
         turn = _Turn(desk, save)
-        report = _search(turn, report, running, traffics, precision, end)
-        return _at_fixed_rates(turn, report, running, traffics)
+        report, is_known = _search(turn, report, running, traffics, precision, end)
+        return replace(_at_fixed_rates(turn, report, running, traffics), is_complete=is_known)
 
 
 def _search(
@@ -71,7 +70,8 @@ def _search(
     traffics: Sequence[Traffic],
     precision: float,
     end: Second | None,
-) -> Report:
+) -> tuple[Report, bool]:
+    """All that is to be searched for, and whether all of it is known."""
     round_ = max((probe.round for probe in report.probes), default=0)
     settings = turn.desk.settings
     is_going_on = True
@@ -85,11 +85,11 @@ def _search(
                     continue
                 if end is not None and time.monotonic() > end:
                     say("the budget is used up: no more is searched for; start again to go on.")
-                    return report
+                    return report, False
                 is_going_on = True
                 seconds = settings.confirm if step.purpose is Purpose.CONFIRM else settings.step
                 report = turn.take(report, started, traffic, step.purpose, step.rate, seconds, round_)
-    return report
+    return report, True
 
 
 def _at_fixed_rates(
@@ -144,12 +144,3 @@ def say(words: str) -> None:
     """Tell who watches."""
     sys.stderr.write(f"{words}\n")
     sys.stderr.flush()
-
-
-def newest_unfinished(folder: Path, fresh: Report) -> tuple[Path, Report] | None:
-    """The report to go on with: the last of this machine and these conditions, if it is not complete."""
-    for path in sorted(folder.glob(f"{fresh.fingerprint}_*.json"), reverse=True):
-        begun = Report.load(path)
-        if begun.conditions == fresh.conditions:
-            return None if begun.is_complete else (path, begun)
-    return None

@@ -1,7 +1,8 @@
 """FastAPI, with the model called in the event loop: its documentation advises `async def` for what waits for nobody.
 
 https://fastapi.tiangolo.com/async/: "If your application (somehow) doesn't have to communicate with anything else and
-wait for it to respond, use async def". A plain `def` would hand each request to a thread, which costs more than the model.
+wait for it to respond, use async def". A plain `def` would hand each request to a thread, which costs more than the
+model.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ PRECISION = 1.06
 _LEAST = 4.0
 _HOPELESS = 4 * BOUND
 _STEP_BACK = 0.95
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,8 @@ class Step:
 def next_step(probes: Sequence[Probe], *, first: float, precision: float = PRECISION) -> Step | None:
     """What to probe next; None where the highest rate is known, or the server holds none.
 
-    A rate fails when it was not held twice: a neighbour on the machine may spoil one probe. What is far from being
-    held is not tried again.
+    A rate fails when it was not held three times: a neighbour on the machine may spoil a probe. What is far from
+    being held is not tried again.
 
     Args:
         probes: Of one server and traffic, in order; those at fixed rates are passed over.
@@ -75,7 +76,7 @@ def _judged(probes: Sequence[Probe]) -> tuple[list[float], list[float], float | 
     for rate, made in tries.items():
         if any(probe.is_held for probe in made):
             held.append(rate)
-        elif len(made) > 1 or made[0].latency.p99 > _HOPELESS:
+        elif len(made) >= _TRIES or made[0].latency.p99 > _HOPELESS:
             failed.append(rate)
         else:
             undecided = rate

@@ -75,7 +75,7 @@ def rates(report: Report, traffic: Traffic) -> Section:
             )
         )
     return Section(
-        title=f"{traffic.capitalize()} per request: highest rate with 99 % within {format_duration(BOUND)} and no error",
+        title=f"{traffic.capitalize()} per request: highest rate, 99 % within {format_duration(BOUND)}, no error",
         header=("server", "requests/s", "ours over it", "p50", "p99", "CPU per request"),
         rows=tuple(rows),
         notes=tuple(
@@ -178,14 +178,17 @@ def trials(title: str, made: tuple[Trial, ...]) -> Section:
 def conditions(report: Report) -> list[str]:
     """What must be known to read the numbers, and what disturbed them."""
     machine, facts = report.machine, report.conditions
-    sentences = [
+    machine_facts = (
         f"{_fact(machine, 'cpu')}, {_fact(machine, 'logical_cores')} cores, {_fact(machine, 'system')}, "
-        + f"Python {_fact(machine, 'python')}, torch {_fact(machine, 'torch')}; {report.started}, fingerprint "
-        + f"{report.fingerprint}.",
+        f"Python {_fact(machine, 'python')}, torch {_fact(machine, 'torch')}; {report.started}, commit "
+        f"{_fact(facts, 'commit')}, fingerprint {report.fingerprint}."
+    )
+    way = (
         f"Server on core {_fact(facts, 'server_core')}, client on core {_fact(facts, 'client_core')}, "
-        + f"{_fact(facts, 'connections')} connections, {_ADVICE}. Steps of {_fact(facts, 'step')} s, confirmed by "
-        + f"{_fact(facts, 'confirm')} s; the servers take turns, and those that wait are suspended.",
-    ]
+        f"{_fact(facts, 'connections')} connections, {_ADVICE}. Steps of {_fact(facts, 'step')} s, confirmed by "
+        f"{_fact(facts, 'confirm')} s; the servers take turns, and those that wait are suspended."
+    )
+    sentences = [machine_facts, way]
     sentences += [f"{server.title}: {server.set_up}{_versions(server.versions)}." for server in measured(report)]
     if not report.is_complete:
         sentences.append("The run ended before all its probes.")
@@ -198,7 +201,7 @@ def warnings(report: Report) -> list[str]:
     loud = [probe for probe in report.probes if probe.others is not None and probe.others > _OTHERS]
     if loud:
         found.append(
-            f"busy machine: other programs used more than {_OTHERS} cores during {len(loud)} of {len(report.probes)} probes"
+            f"busy machine: other programs used more than {_OTHERS} cores in {len(loud)} of {len(report.probes)} probes"
         )
     full = [probe for probe in report.probes if probe.is_held and probe.client_cpu > _FULL * probe.seconds]
     if full:
