@@ -89,9 +89,10 @@ def bodies_for(folder: Path, traffic: Traffic, *, seed: int, lists_only: bool = 
         is_bare = traffic is Traffic.ONE and not lists_only
         texts.append(json.dumps(houses[0] if is_bare else {"houses": houses}, separators=(",", ":")))
         prices.append(_in_dollars(artifacts, x_NF))
-    # Rounding to cents, and what float32 explains.
-    widest = max(float(np.abs(each).max()) for each in prices)
-    tolerance = 0.005 + default_tolerance(artifacts.model) * max(widest, artifacts.stats.price.std.item())
+    # Rounding to cents; what the model's float32 explains, in standard deviations; and that of dollars.
+    all_N, mean, std = np.concatenate(prices), artifacts.stats.price.mean.item(), artifacts.stats.price.std.item()
+    widest = max(float(np.abs(all_N - mean).max()), std)
+    tolerance = 0.005 + default_tolerance(artifacts.model) * widest + float(np.finfo(np.float32).eps * all_N.max())
     return Bodies(texts=tuple(texts), prices=tuple(prices), tolerance=tolerance)
 
 

@@ -18,7 +18,7 @@ SHARE = 0.7
 """Of the highest rate."""
 
 # The client keeps each request in memory until a part ends, and tells percentiles then.
-_PART: Second = 30.0
+_PART: Second = 60.0
 _BETWEEN_READINGS: Second = 5.0
 
 

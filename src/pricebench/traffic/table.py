@@ -206,9 +206,7 @@ def warnings(report: Report) -> list[str]:
     full = [probe for probe in report.probes if probe.is_held and probe.client_cpu > _FULL * probe.seconds]
     if full:
         names = ", ".join(dict.fromkeys(probe.server for probe in full))
-        found.append(
-            f"the client used more than {_FULL:.0%} of its core where {names} held the rate: read it as at least"
-        )
+        found.append(f"the client used more than {_FULL:.0%} of its core where {names} held the rate: it may hold more")
     return found
 
 
