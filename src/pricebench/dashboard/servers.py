@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from pricebench.dashboard.plain import line_of
-from pricebench.traffic.analysis import half_of_ours, highest, measured, times_ours
-from pricebench.traffic.records import FOLDER, Report, Soak, Traffic
+from pricebench.traffic.analysis import best_of_ours, highest, measured, times_ours
+from pricebench.traffic.records import Report, Soak, Traffic
 from pricebench.traffic.table import per_second
-
-__all__ = ["FOLDER", "PERCENTILES", "answer", "latency_frame", "memory_frame"]
 
 PERCENTILES = {"p50": "median", "p90": "9 of 10", "p99": "99 of 100", "p999": "999 of 1,000"}
 """Fields of a latency, and what they are called."""
@@ -50,8 +48,8 @@ def memory_frame(soak: Soak) -> pd.DataFrame:
 
 def answer(report: Report, traffic: Traffic) -> str | None:
     """The highest rate of ours beside the best of the others, as a sentence; None where it is not known."""
-    half = half_of_ours(report, traffic)
-    if half is None:
+    best = best_of_ours(report, traffic)
+    if best is None:
         return None
     others = [
         (highest(report, server.name, traffic), server, times_ours(report, server.name, traffic))
@@ -63,5 +61,5 @@ def answer(report: Report, traffic: Traffic) -> str | None:
         for probe, server, ratio in others
         if probe is not None and ratio is not None
     ]
-    sentence = f"{traffic.capitalize()} per request: {per_second(2 * half)} requests a second"
+    sentence = f"{traffic.capitalize()} per request: {per_second(best.rate)} requests a second"
     return f"{sentence}, {', '.join(told)}." if told else f"{sentence}."

@@ -6,12 +6,12 @@ import streamlit as st
 
 from pricebench.dashboard import charts
 from pricebench.dashboard.plain import line_of, plain_long
-from pricebench.dashboard.servers import FOLDER, PERCENTILES, answer, latency_frame, memory_frame
+from pricebench.dashboard.servers import PERCENTILES, answer, latency_frame, memory_frame
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.tables import section_frame
 from pricebench.dashboard.views import parts
 from pricebench.dashboard.views.stored import reports_or_stop
-from pricebench.traffic.records import BOUND, COMMAND, Report, Traffic
+from pricebench.traffic.records import BOUND, COMMAND, FOLDER, Report, Traffic
 from pricebench.traffic.table import conditions, sections, warnings
 
 
