@@ -309,7 +309,7 @@ def main() -> None:
     found |= {
         "server_cpu": max(0.0, server_cpu),
         "client_cpu": time.process_time() - own,
-        "others": shares[0] if shares else None,
+        "others": round(shares[0], 3) if shares else None,
     }
     json.dump(found, sys.stdout)
 

@@ -45,9 +45,21 @@ def hostile(desk: Desk, contender: Contender, *, number: int, seed: int) -> tupl
         house = desk.bodies(Traffic.ONE).texts[0]
         by_schema = _trial(serving, "Schemathesis", _schemathesis(serving, round(number * _BY_SCHEMA), seed), house)
         rest = max(0, number - by_schema.num)
-        slow = min(_SLOW, rest // 10)
-        own = _trial(serving, "our own list", _own(serving, rest, seed, slow), house)
+        own = hostile_trial(serving, number=rest, seed=seed, slow=min(_SLOW, rest // 10), house=house)
     return by_schema, own
+
+
+def hostile_trial(serving: Serving, *, number: int, seed: int, slow: int, house: str) -> Trial:
+    """Those of our own list.
+
+    Args:
+        serving: A server.
+        number: Of requests.
+        seed: Of every choice.
+        slow: How many of them are clients that stop in the middle.
+        house: What a friend asks now and then.
+    """
+    return _trial(serving, "our own list", _own(serving, number, seed, slow), house)
 
 
 def _trial(serving: Serving, what: str, sent: Iterator[tuple[str, list[str], bool]], house: str) -> Trial:

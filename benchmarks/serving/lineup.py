@@ -123,8 +123,8 @@ def rivals() -> list[Contender]:
         Contender(
             server=_server(
                 "bentoml",
-                "BentoML, adaptive batching",
-                "max_batch_size 256, max_latency_ms 5, one worker, no access log, no metrics; eager, one torch thread",
+                "BentoML",
+                "async def, one worker, no access log, no metrics; eager, one torch thread",
                 *("bentoml", "uvicorn", "torch"),
             ),
             command=lambda port: (

@@ -46,7 +46,7 @@ def answering(answer, *, accepts=1_000):
         listening.close()
 
 
-def asked(address, *, rate=200.0, seconds=1.0, connections=4):
+def asked(address, *, rate=400.0, seconds=0.5, connections=4):
     return attack(
         {
             "address": address,
@@ -78,9 +78,8 @@ def test_requests_that_were_due_while_the_server_stood_still_have_waited():
     with answering(stalls_once) as address:
         latency = asked(address, connections=1)["latency"]
 
-    # Half of a second's requests were due meanwhile and waited a quarter of a second on average; a client that had sent
-    # nothing meanwhile would have found a single slow one.
-    assert latency["p90"] > 0.2
+    # Three of four were due after it and waited; a client that sends nothing meanwhile finds a single slow one.
+    assert latency["p50"] > 0.1
     assert latency["most"] >= 0.5
 
 
@@ -115,7 +114,7 @@ def test_a_server_that_is_gone_refuses_what_is_due_then():
 
 def test_more_than_the_server_can_do_is_given_up_before_it_takes_for_ever():
     with answering(lambda sock, _: (time.sleep(0.01), sock.sendall(ANSWER))[1]) as address:
-        found = asked(address, rate=300.0)
+        found = asked(address, rate=300.0, seconds=1.0)
 
     assert found["statuses"]["given up"] > 0
     assert sum(found["statuses"].values()) == 300

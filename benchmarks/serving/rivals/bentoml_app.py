@@ -1,7 +1,7 @@
-"""BentoML with adaptive batching, in one worker.
+"""BentoML in one worker, with `async def`, which its documentation advises for what blocks nothing.
 
-https://docs.bentoml.com/en/latest/get-started/adaptive-batching.html: `batchable=True`, one parameter, a bound for the
-latency.
+https://docs.bentoml.com/en/latest/get-started/services.html: a plain `def` runs in a pool of threads, `async def` in
+the event loop. Adaptive batching is left out: docs/log.md says what it did.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Prices:
     def __init__(self) -> None:
         self._predict = eager()
 
-    @bentoml.api(batchable=True, max_batch_size=256, max_latency_ms=5, route="/price")
-    def price(self, houses: list[House]) -> list[float]:
-        """Price what came together, in one call."""
+    @bentoml.api(route="/price")
+    async def price(self, houses: list[House]) -> list[float]:
+        """Price one house or many."""
         return self._predict(rows_of(houses)).tolist()
