@@ -150,7 +150,7 @@ def test_a_trace_is_downloaded_as_it_is(visit):
 # ---- what nobody may do --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["", "benchmarks", "history", "gate", "cliff", "debug"])
+@pytest.mark.parametrize("path", ["", "benchmarks", "history", "gate", "serving", "cliff", "debug"])
 def test_names_from_files_are_shown_as_text(visit, path):
     # A dialog, which an executed alert would open, fails every test that uses `visit`.
     page = visit(f"{path}?machine=bbbbbbbbbb&look=Raw+run")
