@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import run
 
@@ -32,6 +33,9 @@ _QUICK = {"step": 1.0, "confirm": 2.0}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is named, and print the report."""
     given = _parser().parse_args(arguments)
+    if find_spec("mlperf_loadgen") is None:
+        sys.stderr.write("LoadGen is not installed. Install it (Linux, x86-64): uv sync --group load.\n")
+        return 2
     if not (given.artifacts / MODEL_FILE).is_file():
         sys.stderr.write(f"There is no model in {given.artifacts}. Train one: uv run pricebench train.\n")
         return 2
@@ -164,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--step", type=float, default=4.0, metavar="SECONDS", help="of a probe")
     parser.add_argument("--confirm", type=float, default=10.0, metavar="SECONDS", help="of the probe that confirms")
-    parser.add_argument("--budget", type=float, default=25.0, metavar="MINUTES", help="for the search")
+    parser.add_argument("--budget", type=float, default=18.0, metavar="MINUTES", help="for the search")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=10.0, help="of the soak")
     parser.add_argument("--requests", type=int, default=20_000, help="of hostile clients")

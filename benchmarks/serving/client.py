@@ -28,6 +28,7 @@ from typing import Any
 
 import mlperf_loadgen as loadgen
 
+from benchmarks.serving.endings import GIVEN_UP, NO_ANSWER, REFUSED, RESET
 from benchmarks.serving.processes import cpu_of
 from pricebench.load import LoadMeter
 from pricebench.units import Second
@@ -41,8 +42,6 @@ _LAST_ANSWERS: Second = 10.0
 _WARM_UP: Second = 0.5
 _WARM_UP_RATE = 500.0
 
-GIVEN_UP, RESET, NO_ANSWER, REFUSED = "given up", "reset", "no answer", "refused"
-
 
 class Client:
     """Connections that are kept, and requests that wait for one.
@@ -51,9 +50,7 @@ class Client:
     so nothing waits that could be sent.
 
     Attributes:
-        statuses: Number of requests by how they ended: HTTP's status; `given up` where too many waited, `reset` where
-            the server closed a connection on which a request was, `refused` where there was no connection to be had,
-            `no answer` where none came in time.
+        statuses: Number of requests by how they ended: HTTP's status, or a word of `endings`.
         samples: Some answers, each with the number of the body that it answers.
     """
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.serving.client import NO_ANSWER, REFUSED, RESET
 from benchmarks.serving.desk import Desk
+from benchmarks.serving.endings import NO_ANSWER, REFUSED, RESET
 from benchmarks.serving.lineup import ours
 from benchmarks.serving.metrics import Metrics
 from benchmarks.serving.processes import NotServingError, Serving

@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 from benchmarks.serving.desk import Desk
+from benchmarks.serving.endings import NO_ANSWER
 from benchmarks.serving.hostile_requests import End, Hostile, requests
 from benchmarks.serving.lineup import Contender
 from benchmarks.serving.metrics import Metrics
@@ -28,7 +29,6 @@ _SLOW = 100
 _BY_SCHEMA = 0.25  # of all requests: one takes some milliseconds to be made
 _TIMEOUT: Second = 15.0
 _MEANT = {"503", "504"}
-_NONE = "no answer"
 _CHECK_EVERY = 1_000
 
 
@@ -43,7 +43,9 @@ def hostile(desk: Desk, contender: Contender, *, number: int, seed: int) -> tupl
     """
     with desk.started(contender) as serving:
         house = desk.bodies(Traffic.ONE).texts[0]
-        by_schema = _trial(serving, "Schemathesis", _schemathesis(serving, round(number * _BY_SCHEMA), seed), house)
+        document = json.loads(serving.get("/openapi.json"))
+        made = _schemathesis(serving, document, round(number * _BY_SCHEMA), seed)
+        by_schema = _trial(serving, "Schemathesis", made, house)
         rest = max(0, number - by_schema.num)
         own = hostile_trial(serving, number=rest, seed=seed, slow=min(_SLOW, rest // 10), house=house)
     return by_schema, own
@@ -70,7 +72,7 @@ def _trial(serving: Serving, what: str, sent: Iterator[tuple[str, list[str], boo
     num = num_checks = 0
     for kind, statuses, is_owed in sent:
         num += 1
-        client.update(statuses or [_NONE])
+        client.update(statuses or [NO_ANSWER])
         for status in statuses:
             if status.startswith("5") and status not in _MEANT:
                 findings[f"a {status} for {kind}"] = None
@@ -166,13 +168,15 @@ def _taken(received: bytes) -> tuple[list[str], bytes]:
 # ---- by the document -----------------------------------------------------------------------------------------------
 
 
-def _schemathesis(serving: Serving, number: int, seed: int) -> Iterator[tuple[str, list[str], bool]]:
-    """Requests that Schemathesis makes from `/openapi.json`, right ones and wrong ones."""
+def _schemathesis(
+    serving: Serving, document: dict[str, Any], number: int, seed: int
+) -> Iterator[tuple[str, list[str], bool]]:
+    """Requests that Schemathesis makes from an OpenAPI document, right ones and wrong ones."""
     import hypothesis  # noqa: PLC0415 - only here
     import schemathesis  # noqa: PLC0415
 
     url = "http://{}:{}".format(*serving.address)
-    schema = schemathesis.openapi.from_dict(json.loads(serving.get("/openapi.json")))
+    schema = schemathesis.openapi.from_dict(document)
     operations = [found.ok() for found in schema.get_all_operations()]
     plans = [
         (operation, mode)
