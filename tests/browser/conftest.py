@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from pricebench.artifacts import save_metrics
+from pricebench.traffic.records import Purpose
 from tests.browser.traces import keep_analyses
 from tests.cliff.made import cell, report
 from tests.dashboard.recommended import recommendation
@@ -20,6 +21,8 @@ from tests.gate.made import block as gate_block
 from tests.gate.made import finding as gate_finding
 from tests.gate.made import report as gate_report
 from tests.serving import untrained_artifacts
+from tests.traffic.made import OURS, RIVAL, probe, whole
+from tests.traffic.made import server as load_server
 
 PROJECT = Path(__file__).parents[2]
 _FLAGS = (
@@ -59,6 +62,17 @@ def stored_recommendations():
     return recommendation(1.2, torch="2.11.0"), newer
 
 
+def stored_load():
+    """Servers under load, one of them called as a trap."""
+    rates = [
+        probe(rate, name=name, p99=p99 * rate / 500, purpose=Purpose.FIXED)
+        for name, p99 in ((OURS, 2e-4), (RIVAL, 1e-3))
+        for rate in (500, 2_000, 6_000)
+    ]
+    made = whole(warnings=(EVIL, MARKDOWN), servers=(load_server(), load_server(RIVAL, is_ours=False, title=EVIL)))
+    return replace(made, probes=(*made.probes, *rates))
+
+
 @pytest.fixture(scope="package")
 def chromium():
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -94,6 +108,8 @@ def stored(tmp_path_factory):
     (home / "reports" / "recommendations").mkdir()
     for number, recommended in enumerate(stored_recommendations(), start=1):
         recommended.save(home / "reports" / "recommendations" / f"aaaaaaaaaa_2026010{number}T000000Z.json")
+    (home / "reports" / "serving").mkdir()
+    stored_load().save(home / "reports" / "serving" / "aaaaaaaaaa_20260101T000000Z.json")
     artifacts = untrained_artifacts()
     artifacts.save(home / "artifacts")
     residuals = {"0.05": -150_000.0, "0.25": -60_000.0, "0.5": 0.0, "0.75": 60_000.0, "0.95": 150_000.0}

@@ -173,7 +173,7 @@ def test_what_a_server_does_is_shown_without_a_click(chromium, stored, screensho
 # ---- what nobody may do --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["", "benchmarks", "history", "gate", "cliff", "debug"])
+@pytest.mark.parametrize("path", ["", "benchmarks", "history", "gate", "serving", "cliff", "debug"])
 def test_names_from_files_are_shown_as_text(visit, path):
     # A dialog, which an executed alert would open, fails every test that uses `visit`.
     page = visit(f"{path}?machine=bbbbbbbbbb&look=Raw+run")

@@ -11,7 +11,18 @@ from pathlib import Path
 import streamlit as st
 
 from pricebench.dashboard.settings import Settings
-from pricebench.dashboard.views import benchmarks, cliff, debug, gate, history, parts, predict, recommend, times
+from pricebench.dashboard.views import (
+    benchmarks,
+    cliff,
+    debug,
+    gate,
+    history,
+    parts,
+    predict,
+    recommend,
+    serving,
+    times,
+)
 
 _ICON = str(Path(__file__).with_name("house.svg"))
 
@@ -39,6 +50,7 @@ VIEWS = (
     View(title="Benchmarks", path="benchmarks", icon=":material/speed:", show=benchmarks.show),
     View(title="History", path="history", icon=":material/timeline:", show=history.show),
     View(title="Gate", path="gate", icon=":material/rule:", show=gate.show),
+    View(title="Serving", path="serving", icon=":material/dns:", show=serving.show),
     View(title="Cliff", path="cliff", icon=":material/landslide:", show=cliff.show),
     View(title="Where the time goes", path="time", icon=":material/timelapse:", show=times.show),
     View(title="Debug", path="debug", icon=":material/search:", show=debug.show),

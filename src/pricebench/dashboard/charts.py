@@ -32,6 +32,7 @@ PART_COLORS = {
 }
 _OTHERS = ("#4fb3d4", "#aa5fb8", "#8a8f98", "#b0713a", "#7f9a2f", "#c65d3b")
 VERDICT_COLORS = {"ok": "#2f9e5b", "slower": "#d6405f", "faster": "#5b8ff0", "undecided": "#c27f0e"}
+_SERVER_COLORS = (*MODE_COLORS.values(), *_OTHERS)
 PICKED = "picked"  # the selection that a click on a point makes
 
 _GREY = "#8a8f98"  # of what belongs to no mode
@@ -364,3 +365,60 @@ def schedule(frame: pd.DataFrame, *, domain: tuple[float, float]) -> Chart:
     points = base.mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=color, shape=shape, tooltip=tip)
     words = base.mark_text(dy=-14, fontSize=11, color=_GREY).encode(x=x, y=y, text="graph:N")
     return alt.layer(line, points, words).properties(height=220)
+
+
+# ---- serving -------------------------------------------------------------------------------------------------------
+
+
+def latencies(frame: pd.DataFrame, *, bound: Second) -> Chart:
+    """Latency against rate, a line per server, both on logarithmic axes, with a dashed line at a bound.
+
+    Args:
+        frame: `name`, `rate` per second, `seconds`, `num_probes`, `errors`.
+        bound: What 99 of 100 requests may take.
+    """
+    names = list(dict.fromkeys(frame["name"]))
+    shown = frame.assign(ms=frame["seconds"] * 1e3, text=frame["seconds"].map(format_duration)).drop(columns="seconds")
+    x = alt.X("rate:Q", title="requests a second", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s"))
+    y = alt.Y("ms:Q", title="ms", scale=alt.Scale(type="log"))
+    color = alt.Color(
+        "name:N",
+        scale=alt.Scale(
+            domain=names, range=[_SERVER_COLORS[index % len(_SERVER_COLORS)] for index in range(len(names))]
+        ),
+        title=None,
+        legend=alt.Legend(orient="bottom", columns=3),
+    )
+    tip = [
+        alt.Tooltip("name:N"),
+        alt.Tooltip("rate:Q", format=",.0f", title="requests a second"),
+        alt.Tooltip("text:N", title="latency"),
+        alt.Tooltip("errors:Q", format=",d"),
+        alt.Tooltip("num_probes:Q", title="probes"),
+    ]
+    base = alt.Chart(shown)
+    layers = [
+        alt.Chart(pd.DataFrame([{"ms": bound * 1e3}])).mark_rule(color=_GREY, strokeDash=[4, 4]).encode(y=y),
+        base.mark_line(strokeWidth=2).encode(x=x, y=y, color=color),
+        base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=color, tooltip=tip),
+    ]
+    return alt.layer(*layers).properties(height=360)
+
+
+def memory(frame: pd.DataFrame) -> Chart:
+    """Memory over time.
+
+    Args:
+        frame: `minutes`, `mib`.
+    """
+    drawn: alt.Chart = (
+        alt.Chart(frame)
+        .mark_line(point=True, color=MODE_COLORS["eager"])
+        .encode(
+            x=alt.X("minutes:Q"),
+            y=alt.Y("mib:Q", title="MiB of all processes", scale=alt.Scale(zero=True)),
+            tooltip=[alt.Tooltip("minutes:Q", format=".1f"), alt.Tooltip("mib:Q", format=",.1f", title="MiB")],
+        )
+        .properties(height=180)
+    )
+    return drawn

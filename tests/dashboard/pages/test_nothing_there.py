@@ -18,6 +18,7 @@ from tests.dashboard.stored import keep, stored_run
         ("cliff", "uv run pricebench cliff --reports"),
         ("time", "uv run pricebench profile --out"),
         ("recommend", "uv run pricebench recommend --reports"),
+        ("serving", "uv run --group load python -m benchmarks.serving --reports"),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True], ids=["no folder", "empty folder"])
@@ -29,6 +30,7 @@ def test_where_nothing_is_a_sentence_names_the_command_that_mends_it(tmp_path, p
             "reports/cliff",
             "reports/gate",
             "reports/recommendations",
+            "reports/serving",
             "artifacts",
         ):
             (tmp_path / folder).mkdir(parents=True)
