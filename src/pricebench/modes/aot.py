@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pricebench.inputs import Inputs
 from pricebench.modes import toolchain
-from pricebench.modes.base import ExecutionMode, Forward
+from pricebench.modes.base import ExecutionMode, Forward, PerShape
 from pricebench.modes.flat import Flat, flattened
 from pricebench.modes.packages import ONLY_MODEL, Run, bundle, exported, load, models_in, package_of
 from pricebench.modes.portable import Portable, said_in_archive
@@ -26,7 +26,7 @@ _ROWS = "rows_"
 Key: TypeAlias = tuple[Any, ...]
 
 
-class AheadOfTime:
+class AheadOfTime(PerShape):
     """A module as machine code for each shape of inputs, which is compiled when the shape is first met."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -51,6 +51,12 @@ class AheadOfTime:
         flat, run = self._made[key]
         return flat.answer(run([tensor.contiguous() for tensor in flat.read(args, kwargs)]))
 
+    def for_shape_of(self, x: Tensor) -> Forward:
+        """Compile now, if need be."""
+        self(x)
+        run = self._lone[x.shape, x.dtype]
+        return lambda x: run([x])[0]
+
     def _make(self, inputs: Inputs) -> tuple[Flat, Run]:
         flat = Flat(self._module, inputs.map(_plain))
         return flat, load(package_of(exported(flat)))
@@ -73,23 +79,29 @@ def _save(module: nn.Module, example: Inputs, sizes: Sequence[int], file: IO[byt
     bundle(programs, file, says)
 
 
-def _load(path: Path) -> Forward:
-    """Of a tensor to a tensor, which is what `export` writes."""
-    models = models_in(path)
-    runs: dict[int, Run] = {}
+class _Loaded(PerShape):
+    """The models of a file, of a tensor to a tensor, which is what `export` writes."""
 
-    def forward(x: Tensor) -> Tensor:
-        run = runs.get(x.shape[0])
-        if run is None:
-            name = f"{_ROWS}{x.shape[0]}"
-            # Everything else shares the one for any number of rows.
-            rows = x.shape[0] if name in models else 0
-            if rows not in runs:
-                runs[rows] = load(path, name if rows else ONLY_MODEL)
-            run = runs[rows]
-        return run([x.contiguous()])[0]
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._models = models_in(path)
+        self._runs: dict[str, Run] = {}
 
-    return forward
+    def __call__(self, x: Tensor) -> Tensor:
+        """Any number of rows."""
+        return self._run(x.shape[0])([x.contiguous()])[0]
+
+    def for_shape_of(self, x: Tensor) -> Forward:
+        """Loaded now, if need be."""
+        run = self._run(x.shape[0])
+        return lambda x: run([x])[0]
+
+    def _run(self, num_rows: int) -> Run:
+        name = f"{_ROWS}{num_rows}"
+        model = name if name in self._models else ONLY_MODEL
+        if model not in self._runs:
+            self._runs[model] = load(self._path, model)
+        return self._runs[model]
 
 
 def _repeated(example: Inputs, rows: int) -> Inputs:
@@ -116,5 +128,5 @@ MODE = ExecutionMode(
     records_gradients=False,
     build=_build,
     code=_code,
-    portable=Portable(suffix=".pt2", save=_save, load=_load, says=said_in_archive),
+    portable=Portable(suffix=".pt2", save=_save, load=_Loaded, says=said_in_archive),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pricebench.errors import ModeError
 from pricebench.inputs import Example, Inputs
@@ -116,6 +117,23 @@ class ExecutionMode:
             ModeError: The mode cannot take this module.
         """
         return self.code(module, Inputs.of(example)) if self.code else None
+
+
+class PerShape(ABC):
+    """A callable that looks at the shapes of its inputs to find what runs."""
+
+    @abstractmethod
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run for inputs of any shape."""
+
+    @abstractmethod
+    def for_shape_of(self, x: Tensor) -> Forward:
+        """What runs for a lone contiguous tensor of this shape and precision, without looking."""
+
+
+def for_shape_of(x: Tensor, forward: Forward) -> Forward:
+    """What a prepared callable is for lone tensors of one shape: looking takes as long as a small model."""
+    return forward.for_shape_of(x) if isinstance(forward, PerShape) else forward
 
 
 def always_available() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
+import shlex
 import subprocess
 import tempfile
 import zipfile
@@ -37,6 +38,7 @@ Run: TypeAlias = Callable[[list[Tensor]], list[Tensor]]
 ONLY_MODEL = "model"
 """The name that torch gives to the model of a package that has one."""
 
+_ALIGNED = Path(__file__).with_name("aligned.h")
 _VERSION = "v1"  # of the cache: whoever changes what the options mean raises it
 _MOST_PACKAGES = 200  # of a megabyte each
 # The sets of x86 that GCC's `-march=native` may use.
@@ -171,8 +173,8 @@ def _options(program: ExportedProgram) -> dict[str, Any]:
     import torch._inductor.config as inductor  # noqa: PLC0415
     from torch._inductor import cpp_builder  # noqa: PLC0415
 
-    # Without the flag GCC 12 writes each sum of a matrix kernel to the stack in every round (docs/log.md).
-    is_gcc = cpp_builder.is_gcc()
+    # Without the first flag GCC 12 writes each sum of a matrix kernel to the stack in every round (docs/log.md).
+    flags = f"-fstack-reuse=none -include {shlex.quote(str(_ALIGNED))}" if cpp_builder.is_gcc() else ""
     # Products of few rows by kernels of Inductor's own, whose call costs nothing; of more by oneDNN (docs/log.md).
     # Which is quicker is not tried out: on a busy machine that chooses wrongly, and a package is there to stay.
     own_kernels = {"max_autotune": True, "max_autotune_gemm_backends": "CPP"}
@@ -181,7 +183,7 @@ def _options(program: ExportedProgram) -> dict[str, Any]:
         "aot_inductor.allow_stack_allocation": True,
         "aot_inductor.enable_frame_pointer": False,
         "aot_inductor.enable_line_tables": False,
-        **({"cpp.march": "native -fstack-reuse=none"} if is_gcc else {}),
+        **({"cpp.march": f"native {flags}"} if flags else {}),
     }
     known = inductor.get_config_copy()
     return {name: value for name, value in wanted.items() if name in known}

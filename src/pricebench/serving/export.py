@@ -51,9 +51,8 @@ def export(artifacts: Artifacts, path: Path, *, mode: str, sizes: Sequence[int] 
         draft = Path(folder) / f"draft{chosen.portable.suffix}"
         with draft.open("wb") as file:
             chosen.portable.save(pricer, example, says.sizes, file, says.to_json())
-        predictor = Predictor(artifacts, exported=draft)
-        predictor.sizes = ()  # without padding, as other programs call it
-        check(predictor, artifacts, sorted({1, 3, *says.sizes}))
+        # Without padding, as other programs call it.
+        check(Predictor(artifacts, exported=draft, sizes=()), artifacts, sorted({1, 3, *says.sizes}))
         content = draft.read_bytes()
     with atomic_write(path) as file:
         file.write(content)
