@@ -47,7 +47,7 @@ _INSTRUCTIONS = (
     *("aes", "vaes", "pclmul", "vpclmul", "gfni", "sha", "movdir", "clwb", "rdrnd", "rdseed"),
 )
 _PRODUCTS = ("linear", "addmm", "mm", "bmm", "baddbmm", "matmul")
-_FEW_ROWS = 512
+_FEW_ROWS = 128
 _BATCH = "batch"
 _MOST_ROWS = 2**24
 
