@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -13,8 +14,11 @@ from evidence.readme import README, rendered
 from pricebench.cli import main
 from pricebench.data import make_houses
 from pricebench.files import stored_reports
+from pricebench.server.settings import PORT
 from pricebench.training import TrainingConfig
 from tests.dashboard.served import served
+from tests.server import save_artifacts
+from tests.server import served as served_prices
 
 TEXT = README.read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^uv run (pricebench [^#\n]*)", TEXT, re.MULTILINE)
@@ -72,8 +76,11 @@ ANSWER = stored_reports(README.parent / "reports" / "recommendations")[-1]
 SHORTER |= {command.strip(): ["--from", str(ANSWER)] for command in COMMANDS if "recommend" in command.split()}
 
 
+ENDLESS = ("pricebench dashboard", "pricebench serve")
+
+
 def test_every_command_does_what_it_says(desk, capsys):
-    ending = [command.strip() for command in COMMANDS if not command.startswith("pricebench dashboard")]
+    ending = [command.strip() for command in COMMANDS if not command.startswith(ENDLESS)]
     assert len(ending) == 18
 
     for command in ending:
@@ -92,6 +99,19 @@ def test_the_dashboard_starts_answers_and_ends_at_ctrl_c(desk):
     # `served` asks for its health, presses Ctrl-C and looks at the exit status.
     with served(desk, *shlex.split(command)[2:]) as address:
         assert urlopen(address, timeout=10).status == 200  # noqa: S310 - our own server
+
+
+def test_the_server_answers_the_line_that_asks_it(tmp_path):
+    (command,) = [command for command in COMMANDS if command.startswith("pricebench serve")]
+    ((url, header, value, body),) = re.findall(r"\$ curl (\S+) -H '(\S+): (\S+)' \\\n +-d '([^']+)'\n", TEXT)
+    save_artifacts(tmp_path)
+
+    with served_prices(tmp_path, *shlex.split(command)[2:]) as server:
+        reply = server.ask("POST", urlsplit(url).path, body, {header: value})
+
+    assert urlsplit(url).port == PORT
+    assert reply.status == 200
+    assert list(reply.body) == ["price", "range", "warnings", "model"]
 
 
 @pytest.mark.parametrize("page", sorted((README.parent / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -111,6 +111,9 @@ def test_a_worker_that_is_killed_is_replaced_and_others_notice_nothing(two_worke
         connection.close()
 
 
+ANSWERED_BY_NO_WORKER = 'pricebench_requests_total{endpoint="other",status="503"}'
+
+
 def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
     server = two_workers
     # The test before this one has closed its connections, most of which one worker had.
@@ -127,6 +130,7 @@ def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
         for connection in others:
             assert server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection).status == 200
 
+        before = server.metrics().get(ANSWERED_BY_NO_WORKER, 0)
         kill(server, 1)
         for sock in begun:
             sock.sendall(request_bytes()[-5:])
@@ -138,6 +142,7 @@ def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
     assert all(len(statuses) == 1 for statuses, _ in found)
     refused = next(body for statuses, body in found if statuses == [503])
     assert json.loads(refused) == {"error": "the worker that had this request died. Try again."}
+    assert server.metrics()[ANSWERED_BY_NO_WORKER] - before == statuses[503]
 
 
 def test_under_load_every_request_is_answered_when_workers_are_killed(two_workers):

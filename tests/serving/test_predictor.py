@@ -226,6 +226,17 @@ def test_a_single_row_of_other_strides_compiles_no_graph_of_its_own(artifacts):
     assert counters["stats"]["unique_graphs"] == before
 
 
+def test_an_unknown_device_suggests_the_nearest(artifacts):
+    with pytest.raises(ModeError, match=r"No device is called 'gpu'. Did you mean 'cpu'\? Known: cpu, cuda"):
+        Predictor(artifacts, device="gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_said(artifacts):
+    with pytest.raises(ModeError, match="--device cuda: torch finds no CUDA device here"):
+        Predictor(artifacts, device="cuda")
+
+
 def test_an_unknown_mode_suggests_the_nearest(artifacts):
     with pytest.raises(ModeError, match="Did you mean 'eager'"):
         Predictor(artifacts, mode="egaer")

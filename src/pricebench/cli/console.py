@@ -24,12 +24,25 @@ ExportedOption = Annotated[
     Path | None,
     typer.Option("--exported", metavar="FILE", help="Run this file of export: it is code, so name only your own."),
 ]
+TransformsOption = Annotated[
+    str, typer.Option("--transforms", metavar="NAME,NAME,...", help="Changes of the graph before the mode takes it.")
+]
+DeviceOption = Annotated[str, typer.Option(help="Where the model runs: cpu or cuda.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 HOUSE_PRICES = "pricebench.workload:house_prices"
 WorkloadOption = Annotated[
     str, typer.Option("--workload", metavar="NAME", help="Your model: module:function or path/to/file.py:function.")
 ]
 ReportsOption = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Folder of stored runs and reports.")]
+
+
+def names_in(text: str) -> list[str]:
+    """Names with commas between.
+
+    >>> names_in("a, b"), names_in("")
+    (['a', 'b'], [])
+    """
+    return [name for word in text.split(",") if (name := word.strip())]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pricebench.cli.console import HOUSE_PRICES, JsonOption, result, talk
+from pricebench.cli.console import HOUSE_PRICES, JsonOption, TransformsOption, names_in, result, talk
 
 if TYPE_CHECKING:
     from pricebench.modes import ExecutionMode
@@ -30,6 +30,7 @@ def modes(
         str | None,
         typer.Option(metavar="NAME", help="Try each mode on your model: module:function or path/to/file.py:function."),
     ] = None,
+    transforms: TransformsOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """List the execution modes: what each does and needs, and why one cannot run here or cannot take your model."""
@@ -43,8 +44,17 @@ def modes(
             having = ", ".join(other.name for other in ALL_MODES if other.code is not None)
             raise ModeError(f"Mode {show} makes no source to show. Try: {having}.")
         shown = _loaded(workload or HOUSE_PRICES)
-        result.print(mode.show(shown.module, shown.inputs("full")), markup=False)
+        module, inputs = shown.module, shown.inputs("full")
+        if transforms:
+            from pricebench.transforms import transformed
+
+            module, told = transformed(module, inputs, names_in(transforms))
+            for words in told:
+                talk.print(words, markup=False)
+        result.print(mode.show(module, inputs), markup=False)
         return
+    if transforms:
+        raise typer.BadParameter("--transforms says what to show: name a mode with --show too.")
     tried = _loaded(workload) if workload else None
     rows = [
         {

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pricebench.cli.console import ArtifactsOption, ExportedOption, JsonOption, result, talk
+from pricebench.cli.console import (
+    ArtifactsOption,
+    DeviceOption,
+    ExportedOption,
+    JsonOption,
+    TransformsOption,
+    names_in,
+    result,
+    talk,
+)
 from pricebench.units import format_dollars
 
 if TYPE_CHECKING:
@@ -31,6 +40,8 @@ def predict(
     artifacts: ArtifactsOption = Path("artifacts"),
     mode: Annotated[str | None, typer.Option(help="Execution mode (default: eager, or that of the file).")] = None,
     exported: ExportedOption = None,
+    device: DeviceOption = "cpu",
+    transforms: TransformsOption = "",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where priced rows go (default: stdout).")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +60,12 @@ def predict(
     def load() -> Predictor:
         from pricebench.serving import Predictor
 
-        return Predictor.load(artifacts, mode=mode, exported=exported)
+        predictor = Predictor.load(
+            artifacts, mode=mode, exported=exported, device=device, transforms=names_in(transforms)
+        )
+        for words in predictor.transformations:
+            talk.print(words, markup=False)
+        return predictor
 
     if houses:
         _predict_file(houses, load, out)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pricebench.cli.console import ArtifactsOption, ExportedOption, seconds_of, talk
+from pricebench.cli.console import ArtifactsOption, DeviceOption, ExportedOption, seconds_of, talk
 
 
 def serve(
@@ -16,6 +16,7 @@ def serve(
     artifacts: ArtifactsOption = Path("artifacts"),
     mode: Annotated[str | None, typer.Option(help="Execution mode (default: eager, or that of the file).")] = None,
     exported: ExportedOption = None,
+    device: DeviceOption = "cpu",
     host: Annotated[
         str, typer.Option(help="Address to listen on; another than this machine's own needs a token.")
     ] = "127.0.0.1",
@@ -67,6 +68,7 @@ def serve(
         artifacts=artifacts,
         mode=mode or "",
         exported=exported,
+        device=device,
         host=host,
         port=port,
         workers=workers,

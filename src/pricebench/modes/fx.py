@@ -46,7 +46,12 @@ class _Tracer(torch.fx.Tracer):
         return proxy if is_traced else given
 
 
-def _trace(module: nn.Module, inputs: Inputs) -> torch.fx.GraphModule:
+def trace(module: nn.Module, inputs: Inputs) -> torch.fx.GraphModule:
+    """The graph of a call with such inputs.
+
+    Raises:
+        ModeError: torch.fx cannot trace the module.
+    """
     tracer = _Tracer(inputs)
     try:
         graph = tracer.trace(module)
@@ -61,11 +66,11 @@ def _trace(module: nn.Module, inputs: Inputs) -> torch.fx.GraphModule:
 
 
 def _build(module: nn.Module, inputs: Inputs) -> Forward:
-    return _trace(module, inputs)
+    return trace(module, inputs)
 
 
 def _code(module: nn.Module, inputs: Inputs) -> str:
-    return _trace(module, inputs).code.strip()
+    return trace(module, inputs).code.strip()
 
 
 MODE = ExecutionMode(

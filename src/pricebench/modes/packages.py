@@ -200,10 +200,10 @@ def key_of(program: ExportedProgram) -> str:
 
 def _decisive(program: ExportedProgram) -> Iterator[bytes]:
     """All that decides what the compiler makes."""
-    yield str(
-        (torch.__version__, torch.get_num_threads(), cpu_flags(), _compiler(), sorted(_options(program).items()))
-    ).encode()
-    yield str(program).encode()
+    # No paths: where this package is installed, and where a module's source lies, changes nothing.
+    options = repr(sorted(_options(program).items())).replace(str(_ALIGNED), _ALIGNED.read_text(encoding="utf-8"))
+    yield str((torch.__version__, torch.get_num_threads(), cpu_flags(), _compiler(), options)).encode()
+    yield f"{program.graph} {program.graph_signature} {program.range_constraints}".encode()
     args, kwargs = program.example_inputs or ((), {})
     for _, tensor in Inputs(args, kwargs).tensors():
         yield str((tensor.shape, tensor.stride(), tensor.dtype, tensor.device)).encode()

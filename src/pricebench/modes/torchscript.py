@@ -36,6 +36,8 @@ def script(module: nn.Module) -> torch.jit.ScriptModule:
     """
     try:
         with deprecation_is_known():
+            # About torch.fx's own GraphModule, whose annotations nothing reads.
+            warnings.filterwarnings("ignore", message="The TorchScript type system doesn't support instance-level")
             return torch.jit.script(module)
     # Syntax outside its subset is a FrontendError, most else a RuntimeError, a missing source file an OSError; and what
     # a module's own properties raise when they are looked at.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pricebench.data import FEATURES
 from pricebench.server import houses_json, tables
 from pricebench.server.answers import ARROW, CSV, JSON, Answer, RefusedError, as_json
+from pricebench.server.ranges import ranged
 from pricebench.server.requests import Request
 from pricebench.server.service import Service
 from pricebench.serving.batching import Priced
@@ -24,6 +25,7 @@ from pricebench.units import Dollar
 
 # Between pieces of a large answer others get their turn: this many rows take a millisecond.
 _PIECE = 1024
+_NONE: list[str] = []
 _KINDS = (JSON, tables.CSV_TYPE, ARROW)
 
 
@@ -106,14 +108,16 @@ def one_house(house: Sequence[float], priced: Priced[ReadyModel]) -> Answer:
 async def many_houses(rows_NF: NDArray[np.float64], priced: Priced[ReadyModel]) -> Answer:
     """The answer for a list."""
     require_prices(rows_NF, priced)
-    model, dollars = priced.model, priced.price_N.tolist()
+    model, answers = priced.model, ranged(rows_NF, priced)
+    columns = (answers.price_N, answers.low_N, answers.high_N, answers.lacks_range_N)
     parts = []
     for start in range(0, len(rows_NF), _PIECE):
         if start:
             await asyncio.sleep(0)
+        piece = zip(*(column_N[start : start + _PIECE].tolist() for column_N in columns), strict=True)
         houses = [
-            _house(house_F, price, model)
-            for house_F, price in zip(rows_NF[start : start + _PIECE], dollars[start : start + _PIECE], strict=True)
+            House(dollars, None if lacks_range else Range(low, high), answers.warnings.get(row, _NONE))
+            for row, (dollars, low, high, lacks_range) in enumerate(piece, start)
         ]
         parts.append(as_json(houses)[1:-1])
     tail = as_json({"model": model.digest} | ({"no_range": model.no_range} if model.no_range else {}))
@@ -139,13 +143,3 @@ def require_prices(rows_NF: NDArray[np.float64], priced: Priced[ReadyModel]) -> 
         f"row {row + 1}: {FEATURES[feature]} is {rows_NF[row, feature]:g}, too large for the model, which computes in "
         "float32. Send a house that could exist.",
     )
-
-
-def _house(house_F: NDArray[np.float64], dollars: Dollar, model: ReadyModel) -> House:
-    values = house_F.tolist()
-    warnings = model.predictor.warnings_for(house_F) if model.seems_unfamiliar(values) else []
-    rounded = round(dollars, 2)
-    if warnings or model.residuals is None:
-        return House(rounded, None, warnings)
-    low, high = model.residuals.around(dollars, MOST)
-    return House(rounded, Range(round(low, 2), round(high, 2)), warnings)

@@ -22,6 +22,7 @@ class Settings:
         artifacts: Folder that `pricebench train` wrote.
         mode: Execution mode; empty for eager, or for that of the exported file.
         exported: A file that `pricebench export` wrote, which is run instead of preparing a mode; or None.
+        device: Where the model runs.
         host: Address to listen on.
         port: 0 for any that is free.
         workers: Processes that answer.
@@ -39,6 +40,7 @@ class Settings:
     artifacts: Path = Path("artifacts")
     mode: str = ""
     exported: Path | None = None
+    device: str = "cpu"
     host: str = HOST
     port: int = PORT
     workers: int = 1

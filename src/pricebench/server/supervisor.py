@@ -305,7 +305,7 @@ class Supervisor:
                 continue
             if found is Fate.REFUSE:
                 self._free.append(place)
-                self._lingering.refuse(connection, "the worker that had this request died. Try again.")
+                self._refuse(connection, "the worker that had this request died. Try again.")
             else:
                 self._let_go(place, connection)
         worker.connections.clear()
@@ -315,9 +315,14 @@ class Supervisor:
         is_idle = self._board.doing[place] == Doing.NOTHING
         self._free.append(place)
         if is_idle and is_asking(connection):  # it asked when it was too late
-            self._lingering.refuse(connection, "this connection is being closed. Try again.")
+            self._refuse(connection, "this connection is being closed. Try again.")
         else:
             self._lingering.close_gently(connection)
+
+    def _refuse(self, connection: socket.socket, why: str) -> None:
+        """Answer a request that no worker answers any more; it counts as answered, for nothing else knows of it."""
+        self._counters.request("other", 503, 0.0)
+        self._lingering.refuse(connection, why)
 
     # ---- models
 

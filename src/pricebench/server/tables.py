@@ -21,9 +21,8 @@ from pricebench.errors import DataError
 from pricebench.server.answers import RefusedError
 from pricebench.server.flatbuffer import is_plain_batch, num_rows_of
 from pricebench.server.houses_json import require_rows
+from pricebench.server.ranges import ranged
 from pricebench.serving.batching import Priced
-from pricebench.serving.predictor import FAMILIAR_SD
-from pricebench.serving.price_range import MOST
 from pricebench.serving.readiness import ReadyModel
 
 CSV_TYPE = b"text/csv"
@@ -149,26 +148,13 @@ class PricedRows:
 
 def priced_rows(rows_NF: NDArray[np.float64], priced: Priced[ReadyModel]) -> PricedRows:
     """Put ranges and warnings beside prices."""
-    model, price_N = priced.model, priced.price_N
-    is_missing_N = np.isnan(rows_NF).any(axis=1)
-    with np.errstate(invalid="ignore"):
-        is_strange_N = (model.predictor.distance_sd(rows_NF) > FAMILIAR_SD).any(axis=1)
-    warnings: list[list[str]] = [[] for _ in range(len(rows_NF))]
-    for row in np.flatnonzero(is_strange_N).tolist():
-        warnings[row] = model.predictor.warnings_for(rows_NF[row])
-    no_range_N = is_missing_N | is_strange_N
-    if model.residuals is None:
-        low_N = high_N = np.zeros(len(rows_NF))
-        no_range_N = np.ones(len(rows_NF), dtype=bool)
-    else:
-        below, above = (model.residuals.quantiles[level] for level in MOST)
-        low_N, high_N = np.maximum(0.0, price_N + below), price_N + above
+    answers = ranged(rows_NF, priced)
     return PricedRows(
-        price=pa.array(np.round(price_N, 2), mask=is_missing_N),
-        low=pa.array(np.round(low_N, 2), mask=no_range_N),
-        high=pa.array(np.round(high_N, 2), mask=no_range_N),
-        warnings=warnings,
-        digest=model.digest,
+        price=pa.array(answers.price_N, mask=answers.lacks_price_N),
+        low=pa.array(answers.low_N, mask=answers.lacks_range_N),
+        high=pa.array(answers.high_N, mask=answers.lacks_range_N),
+        warnings=[answers.warnings.get(row, []) for row in range(len(rows_NF))],
+        digest=priced.model.digest,
     )
 
 

@@ -172,6 +172,7 @@ class Worker:
         return Models(
             mode=self._settings.mode or None,
             exported=EXPORTED if self._settings.exported else None,
+            device=self._settings.device,
             on_switch=self._service.use,
         )
 

@@ -5,6 +5,8 @@ Shapes: N rows, F features in canonical order and units.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -15,13 +17,14 @@ from torch import Tensor, nn
 
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES
-from pricebench.errors import ArtifactError
+from pricebench.errors import ArtifactError, ModeError, unknown_name
 from pricebench.modes import ExecutionMode, Forward, mode_named
 from pricebench.modes.base import for_shape_of
 from pricebench.normalization import TrainingStats
 from pricebench.serving.exported import load_exported
 from pricebench.serving.freed_memory import keep_freed_memory
 from pricebench.serving.pieces import MOST_ROWS, pieces
+from pricebench.transforms import transformed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +58,7 @@ class Predictor:
         stats: Statistics of the training data.
         mode: What runs.
         sizes: Of the pieces; empty where any size runs as it is.
+        transformations: What was done to the graph, a sentence each.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class Predictor:
         mode: str | None = None,
         exported: Path | None = None,
         sizes: tuple[int, ...] | None = None,
+        device: str = "cpu",
+        transforms: Sequence[str] = (),
     ) -> None:
         """Prepare a mode, eager if none is named, or load the file that `export` wrote of this model.
 
@@ -72,10 +78,13 @@ class Predictor:
             mode: Its name.
             exported: The file. It is code: see `load_exported`.
             sizes: Of the pieces, instead of those that the mode or the file wants.
+            device: Where the model runs, "cpu" or "cuda"; houses and prices are the caller's either way.
+
+            transforms: Changes of the graph before the mode prepares it, by name.
 
         Raises:
             ArtifactError: The file belongs to another model or machine, or to another mode than is named.
-            ModeError: The mode is unknown or cannot run here.
+            ModeError: The mode or a transformation is unknown or cannot run here, or there is no such device.
         """
         if artifacts.stats.feature_names != FEATURES:
             raise ArtifactError(
@@ -86,28 +95,47 @@ class Predictor:
         self.stats: TrainingStats = artifacts.stats
         self.mode: ExecutionMode
         self.sizes: tuple[int, ...]
+        self.transformations: list[str] = []
         self._calls: dict[int, Forward] = {}
+        require_device(device)
         if exported is not None:
+            if device != "cpu":
+                raise ModeError(f"--device {device}: a file of export runs on the CPU. Leave out one of the two.")
+            if transforms:
+                raise ModeError("a file of export is as it is: it takes no transformations. Leave out one of the two.")
             self.mode, self.sizes, self._forward = load_exported(exported, artifacts, mode=mode)
         else:
             self.mode = mode_named(mode or "eager")
             self.sizes = self.mode.sizes
-            example = torch.zeros(1, len(FEATURES), dtype=torch.float64)
-            self._forward = self.mode.prepare_inference(Pricer(artifacts), example)
+            example = torch.zeros(1, len(FEATURES), dtype=torch.float64, device=device)
+            pricer: nn.Module = copy.deepcopy(Pricer(artifacts)).to(device)
+            if transforms:
+                pricer, self.transformations = transformed(pricer, example, transforms)
+            self._forward = self.mode.prepare_inference(pricer, example)
+            if device != "cpu":
+                self._forward = _by_way_of(device, self._forward)
         if sizes is not None:
             self.sizes = sizes
         self._records_gradients = self.mode.records_gradients
         self._whole = self.sizes or range(1, MOST_ROWS + 1)
 
     @classmethod
-    def load(cls, folder: Path, *, mode: str | None = None, exported: Path | None = None) -> Predictor:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        mode: str | None = None,
+        exported: Path | None = None,
+        device: str = "cpu",
+        transforms: Sequence[str] = (),
+    ) -> Predictor:
         """Read a folder that `pricebench train` wrote.
 
         Raises:
             ArtifactError: The folder holds no model, or not a whole one; or as above.
             ModeError: The mode is unknown or cannot run here.
         """
-        return cls(Artifacts.load(folder), mode=mode, exported=exported)
+        return cls(Artifacts.load(folder), mode=mode, exported=exported, device=device, transforms=transforms)
 
     def predict(self, features: NDArray[np.float64] | pd.DataFrame) -> NDArray[np.float64]:
         """Price houses, `(N, F)` to `(N,)` dollars; a row with a NaN is priced NaN.
@@ -167,6 +195,28 @@ class Predictor:
             for name, value, distance, mean, std in zip(FEATURES, house, distance_F, mean_F, std_F, strict=True)
             if distance > FAMILIAR_SD
         ]
+
+
+def require_device(device: str) -> None:
+    """Say now that a device is not there.
+
+    Raises:
+        ModeError: It is not, or is none.
+    """
+    if device not in ("cpu", "cuda"):
+        raise ModeError(unknown_name("device", device, ("cpu", "cuda")))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModeError("--device cuda: torch finds no CUDA device here. Leave it out, to run on the CPU.")
+
+
+def _by_way_of(device: str, forward: Forward) -> Forward:
+    """The same callable for tensors of the CPU."""
+
+    def call(x: Tensor) -> Tensor:
+        answer: Tensor = forward(x.to(device)).cpu()
+        return answer
+
+    return call
 
 
 def _is_plain(features: object) -> TypeGuard[NDArray[np.float64]]:

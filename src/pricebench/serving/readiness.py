@@ -75,20 +75,23 @@ class ReadyModel:
             self.predict(example_houses(self.predictor, size))
 
 
-def load_ready(folder: Path, *, mode: str | None = None, exported: str | None = None) -> ReadyModel:
+def load_ready(
+    folder: Path, *, mode: str | None = None, exported: str | None = None, device: str = "cpu"
+) -> ReadyModel:
     """Read a folder that `pricebench train` wrote, prepare a mode or load an exported file, and check it.
 
     Args:
         folder: Of the artifacts.
         mode: Eager, or that of the file, if none is named.
         exported: Name of the file in the folder.
+        device: Where the model runs.
 
     Raises:
         ArtifactError: The folder holds no model, or not a whole one; or the file does not belong to it.
         ModeError: The mode is unknown, cannot run here, or prices wrongly.
     """
     artifacts = Artifacts.load(folder)
-    predictor = Predictor(artifacts, mode=mode, exported=folder / exported if exported else None)
+    predictor = Predictor(artifacts, mode=mode, exported=folder / exported if exported else None, device=device)
     if predictor.mode.trains and predictor.mode.needs_compiler:
         _allow_many_graphs()
     sizes = predictor.sizes or _ANY_SIZES

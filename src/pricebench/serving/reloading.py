@@ -26,17 +26,23 @@ class Models:
     """
 
     def __init__(
-        self, *, mode: str | None, exported: str | None = None, on_switch: Callable[[ReadyModel], None]
+        self,
+        *,
+        mode: str | None,
+        exported: str | None = None,
+        device: str = "cpu",
+        on_switch: Callable[[ReadyModel], None],
     ) -> None:
         """Begin without a model.
 
         Args:
             mode: Of every model; None for eager, or for that of the exported files.
             exported: What the exported file in each folder is called, if that is what runs.
+            device: Where every model runs.
             on_switch: Is told about each model that begins to serve.
         """
         self.current: ReadyModel | None = None
-        self._load = partial(load_ready, mode=mode, exported=exported)
+        self._load = partial(load_ready, mode=mode, exported=exported, device=device)
         self._on_switch = on_switch
         self._beside: ReadyModel | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
