@@ -259,7 +259,7 @@ def test_a_mode_without_source_says_which_have_it():
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
 def test_ctrl_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path):
     out = tmp_path / "artifacts"
-    options = ["train", "--out", str(out), "--epochs", "500"]
+    options = ["train", "--out", str(out), "--epochs", "800"]
     command = [sys.executable, "-m", "pricebench", *options]
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -276,7 +276,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path):
     resumed = pricebench(*options, "--resume")
     assert resumed.returncode == 0
     assert not (out / "checkpoint.pt").exists()
-    assert json.loads((out / "metrics.json").read_text())["steps"] == 500
+    assert json.loads((out / "metrics.json").read_text())["steps"] == 800
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
