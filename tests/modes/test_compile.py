@@ -186,7 +186,7 @@ def test_without_a_compiler_the_command_line_lists_the_mode_with_its_reason():
     rows = {row["mode"]: row for row in json.loads(listed.stdout)}
     assert listed.returncode == 0
     assert listed.stderr == ""
-    assert [name for name, row in rows.items() if row["runs here"]] == ["eager", "torchscript", "fx"]
+    assert [name for name, row in rows.items() if row["runs here"]] == ["eager", "torchscript", "fx", "onnxruntime"]
     assert "no-such-compiler" in rows["compile"]["reason"]
 
 

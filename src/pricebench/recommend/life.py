@@ -294,6 +294,8 @@ def _artifact(module: torch.nn.Module, mode: ExecutionMode) -> int:
     """Bytes of what is shipped: the weights, or the file that a mode writes; the compiler's cache is told apart."""
     import torch  # noqa: PLC0415
 
+    from pricebench.inputs import Inputs  # noqa: PLC0415
+
     file = io.BytesIO()
     if mode.portable:
         mode.portable.save(module, Inputs(), (), file, "")
