@@ -19,6 +19,7 @@ Forward: TypeAlias = Callable[..., object]
 
 SAYS_FILE = "pricebench.json"
 _MOST_BYTES = 64 * 1024
+_ENCRYPTED = 0x1  # a ZIP entry's flag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,11 @@ def said_in_archive(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                if entry.filename.endswith(f"/extra/{SAYS_FILE}") and entry.file_size <= _MOST_BYTES:
+                # Torch packs nothing and encrypts nothing, so nothing is unpacked here.
+                is_plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & _ENCRYPTED
+                if entry.filename.endswith(f"/extra/{SAYS_FILE}") and is_plain and entry.file_size <= _MOST_BYTES:
                     return archive.read(entry).decode()
-    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError, RuntimeError):
-        # No archive; no text; packed in a way that the library does not know, or with a password.
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
+        # No archive; no text; an archive of a newer format than the library knows.
         return None
     return None
