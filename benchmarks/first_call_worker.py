@@ -28,8 +28,8 @@ def main() -> None:
     import torch  # noqa: PLC0415 - its import is part of what is told apart
 
     from pricebench.errors import ModeError  # noqa: PLC0415
-    from pricebench.modes import mode_named  # noqa: PLC0415
     from pricebench.modes.base import reason_of  # noqa: PLC0415
+    from pricebench.transforms import mode_with  # noqa: PLC0415
     from pricebench.workload import load_workload  # noqa: PLC0415
     from pricebench.workload.checks import expected_inference  # noqa: PLC0415
 
@@ -40,7 +40,7 @@ def main() -> None:
     inputs = workload.inputs(options.sizes)
     prepare_started = time.perf_counter()
     try:
-        forward = mode_named(options.mode).prepare_inference(workload.module, inputs)
+        forward = mode_with(options.mode).prepare_inference(workload.module, inputs)
     except ModeError as error:
         _say(failure=str(error))
         return

@@ -5,6 +5,7 @@ Written for speed where it costs nothing else: a history of 10,000 runs has six 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -134,6 +135,15 @@ def seconds_in(record: Mapping[str, Any], key: str) -> float:
     number = _as_seconds(value)
     if number is None:
         raise wrong(key, "seconds, at least 0", value)
+    return number
+
+
+def amount_in(record: Mapping[str, Any], key: str, *, above: bool = False) -> float:
+    """A finite number from 0 on, or above 0."""
+    value = record.get(key, _ABSENT)
+    number = _as_seconds(value)
+    if number is None or not math.isfinite(number) or (above and not number):
+        raise wrong(key, "a number above 0" if above else "a number, at least 0", value)
     return number
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,14 +24,17 @@ from pricebench.errors import unknown_name
 from pricebench.extras import MissingPackageError, explained, require
 from pricebench.files import read_file
 from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
+from pricebench.limits.benchmarks import roof_of, told
+from pricebench.limits.records import Limits, LimitsError, newest_for
 from pricebench.load import LoadMeter
+from pricebench.units import Second
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
     from pytest_benchmark.session import BenchmarkSession
 
 _SCHEMA = 1
-_MODE_MARK = "execution_mode"
+_MODE_NAME = "execution_mode_name"
 _HOUSE_PRICES = "pricebench.workload:house_prices"
 # They change from run to run or name the machine's owner; a fingerprint's folder would warn at every comparison.
 _VOLATILE = ("node", "release", "python_build", "python_compiler")
@@ -45,11 +48,19 @@ class _Kept:
     fingerprint: Fingerprint
     folder: Path
     meter: LoadMeter
+    reports: Path
+    limits: Limits | None = None
     comparison: str = ""
     ending: str = ""
     notes: dict[str, object] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+
+    def limit(self, benchmark: Benchmark) -> Second | None:
+        """The least time that a benchmark can take on this machine, where its limits were measured."""
+        found = None if self.limits is None else roof_of(self.limits, benchmark)
+        return None if found is None else found.seconds
 
 
 _kept_key = pytest.StashKey[_Kept]()
@@ -67,8 +78,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--modes",
         metavar="NAMES",
-        help="all, or names with commas between (default: those that are compared everywhere, none made ahead of time)",
+        help="all, or names with commas between, such as eager,fx+fold_normalization (default: those that are compared "
+        "everywhere, none made ahead of time)",
     )
+    group.addoption("--transforms", metavar="NAMES", help="what to do to the graph before every mode, commas between")
     group.addoption("--data", metavar="FILE", type=Path, help="benchmark on this CSV or Parquet file")
     group.addoption(
         "--artifacts", metavar="DIR", type=Path, default=Path("artifacts"), help="trained model (default: %(default)s)"
@@ -81,46 +94,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark of a case in a mode."""
-    config.addinivalue_line("markers", f"{_MODE_MARK}(name, is_default): the case runs in this mode; see --modes")
+    """Refuse modes and transformations that there are not, before anything is collected."""
+    if config.option.modes is not None or config.option.transforms is not None:
+        _require_torch("--modes and --transforms")
+        _asked_modes(config)
 
 
-def mode_mark(name: str, *, is_default: bool) -> pytest.MarkDecorator:
-    """The mark of a case that runs in a mode, by which `--modes` selects."""
-    mark: pytest.MarkDecorator = getattr(pytest.mark, _MODE_MARK)
-    return mark(name, is_default=is_default)
+@pytest.fixture
+def execution_mode_name(request: pytest.FixtureRequest) -> str:
+    """The name of a mode, with transformations behind a plus each: what `pricebench.suite.mode` makes a mode of."""
+    return str(request.param)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what runs in a mode that `--modes` does not ask for, before anything is set up."""
-    asked = _asked_modes(config.option.modes)
-    kept: list[pytest.Item] = []
-    unasked: list[pytest.Item] = []
-    for item in items:
-        (kept if _is_asked(item.get_closest_marker(_MODE_MARK), asked) else unasked).append(item)
-    config.hook.pytest_deselected(items=unasked)
-    items[:] = kept
+@pytest.hookimpl(tryfirst=True)  # a mode is the first word of a benchmark's id
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A case for each mode that is asked for, wherever a test wants one."""
+    if _MODE_NAME in metafunc.fixturenames:
+        metafunc.parametrize(_MODE_NAME, _asked_modes(metafunc.config), indirect=True)
 
 
-def _asked_modes(text: str | None) -> set[str] | None:
-    """The names in `--modes`, or None where it is left out. Only where it is given are the modes imported: torch."""
-    if text is None:
-        return None
-    _require_torch("--modes")
-    from pricebench.modes import ALL_MODES
+def _asked_modes(config: pytest.Config) -> list[str]:
+    """Names of modes in the registry's order, each with its transformations."""
+    from pricebench.modes import ALL_MODES, MODES
+    from pricebench.transforms import TRANSFORMS
 
-    known = [mode.name for mode in ALL_MODES]
-    asked = known if text.strip() == "all" else [name.strip() for name in text.split(",")]
+    modes, transforms = [mode.name for mode in ALL_MODES], [transform.name for transform in TRANSFORMS]
+    text = (config.option.modes or "").strip()
+    if text == "all":
+        asked = modes
+    elif text:
+        asked = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    else:
+        asked = [mode.name for mode in MODES]
+    more = [name.strip() for name in (config.option.transforms or "").split(",") if name.strip()]
+    for name in more:
+        _require_known("--transforms", "transformation", name, transforms)
     for name in asked:
-        if name not in known:
-            raise pytest.UsageError(f"--modes: {unknown_name('execution mode', name, (*known, 'all'))}")
-    return set(asked)
+        mode, *named = name.split("+")
+        _require_known("--modes", "execution mode", mode, [*modes, "all"])
+        for transform in named:
+            _require_known("--modes", "transformation", transform, transforms)
+    asked = ["+".join([name, *more]) for name in asked]
+    return sorted(asked, key=lambda name: modes.index(name.partition("+")[0]))
 
 
-def _is_asked(mark: pytest.Mark | None, asked: set[str] | None) -> bool:
-    if mark is None:
-        return True
-    return bool(mark.kwargs["is_default"]) if asked is None else mark.args[0] in asked
+def _require_known(option: str, kind: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise pytest.UsageError(f"{option}: {unknown_name(kind, name, known)}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -163,7 +183,8 @@ def keep_history(config: pytest.Config) -> None:
         return
     fingerprint = this_machine(option.device)
     folder: Path = config.rootpath / option.reports / "history" / fingerprint.digest
-    kept = _Kept(fingerprint=fingerprint, folder=folder, meter=LoadMeter())
+    kept = _Kept(fingerprint=fingerprint, folder=folder, meter=LoadMeter(), reports=option.reports)
+    _read_limits(kept, config.rootpath)
     kept.notes["asked"] = option.workload
     config.stash[_kept_key] = kept
     option.benchmark_storage = f"file://{folder.parent}"
@@ -175,6 +196,14 @@ def keep_history(config: pytest.Config) -> None:
     if not option.benchmark_verbose:
         # Our own tables instead of one of 200 columns; --benchmark-verbose brings that back.
         option.benchmark_quiet = True
+
+
+def _read_limits(kept: _Kept, root: Path) -> None:
+    """Find this machine's limits; a file that cannot be read is a warning, and no reason to measure nothing."""
+    try:
+        kept.limits = newest_for(root / kept.reports, asdict(kept.fingerprint))
+    except LimitsError as error:
+        kept.notices.append(str(error))
 
 
 def _require_torch(needed_by: str) -> None:
@@ -296,7 +325,7 @@ def pytest_benchmark_group_stats(
     if config is not None and _kept_key in config.stash:
         measured = [Benchmark.from_json(entry) for entry in benchmarks if entry["path"] is None]
         stored = {entry["fullname"]: entry["median"] for entry in benchmarks if entry["path"] is not None}
-        config.stash[_kept_key].groups = side_by_side(measured, stored)
+        config.stash[_kept_key].groups = side_by_side(measured, stored, config.stash[_kept_key].limit)
     return (yield)
 
 
@@ -317,7 +346,9 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     )
     if kept.comparison:
         terminalreporter.write_line(kept.comparison)
-    for warning in kept.warnings:
+    if any(row.of_limit is not None for group in kept.groups for row in group.rows) or kept.limits is None:
+        terminalreporter.write_line(told(kept.limits, kept.reports))
+    for warning in [*kept.notices, *kept.warnings]:
         terminalreporter.write_line(f"warning: {warning}")
     runs = stored_runs(kept.folder)
     if runs:

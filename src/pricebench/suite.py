@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -27,15 +27,17 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
+from pricebench.agreement import default_tolerance
 from pricebench.errors import ModeError, PricebenchError
 from pricebench.inputs import Inputs, leaves
-from pricebench.modes import ALL_MODES, MODES, ExecutionMode
+from pricebench.modes import ExecutionMode
 from pricebench.modes.base import reason_of
 from pricebench.modes.compile import forget
-from pricebench.pytest_plugin import mode_mark, note
+from pricebench.pytest_plugin import note
 from pricebench.training import TrainStep
+from pricebench.transforms import mode_with
 from pricebench.units import Second
-from pricebench.workload import Workload, compulsory_bytes, count_flop, load_workload
+from pricebench.workload import Workload, compulsory_bytes, count_flop, count_operators, load_workload
 from pricebench.workload.checks import (
     Expected,
     changes_inputs,
@@ -72,23 +74,21 @@ def workload(pytestconfig: pytest.Config, device: torch.device) -> Workload:
     return asked_workload(pytestconfig, device)
 
 
-@pytest.fixture(
-    # The mark is how the plugin finds what `--modes` leaves out, before anything is set up.
-    params=[pytest.param(mode.name, marks=mode_mark(mode.name, is_default=mode in MODES)) for mode in ALL_MODES]
-)
-def mode(request: pytest.FixtureRequest) -> Iterator[ExecutionMode]:
-    """One execution mode of `--modes`; those that are made ahead of time only if asked for.
+@pytest.fixture
+def mode(execution_mode_name: str) -> Iterator[ExecutionMode]:
+    """One execution mode of `--modes` and `--transforms`; those that are made ahead of time only if asked for.
 
     Compiled graphs are shared per code object: they are dropped before and after each test.
     """
-    found = next(mode for mode in ALL_MODES if mode.name == request.param)
-    reason = found.missing()
-    if reason:
-        pytest.skip(f"{found.name} cannot run here: {reason}")
-    if found.name == "compile":
+    try:
+        found = mode_with(execution_mode_name)
+    except ModeError as error:
+        pytest.skip(str(error))
+    compiles = execution_mode_name.partition("+")[0] == "compile"
+    if compiles:
         forget()
     yield found
-    if found.name == "compile":
+    if compiles:
         forget()
 
 
@@ -159,6 +159,8 @@ def forward_case(workload: Workload, mode: ExecutionMode, shape: str, device: to
     """One forward pass; skips where the mode cannot take the model, or the model has no such shape."""
     require_shape(workload, shape)
     inputs, expected = workload.inputs(shape), expected_inference(workload, shape)
+    if mode.precision:
+        expected = replace(expected, tolerance=default_tolerance(workload.module, dtype=mode.precision))
     is_fresh = changes_inputs(workload, shape)
     with skipping(mode, workload):
         forward = mode.prepare_inference(workload.module, inputs)
@@ -195,7 +197,7 @@ def train_step_case(workload: Workload, mode: ExecutionMode, shape: str, device:
         forward = mode.build(quiet, inputs)
         for _ in range(WARM_UP_CALLS):
             errors = check(loss_and_gradients(workload, quiet, forward, inputs.clone(), targets), expected)
-        if remark and mode.name == "compile":
+        if remark and mode.name.startswith("compile"):
             forget()
         module = copy.deepcopy(workload.module) if remark else quiet
         torch.manual_seed(workload.seed)
@@ -294,6 +296,7 @@ def describe(workload: Workload, mode: ExecutionMode, shape: str | int, run: Cal
         "dtype": str(first.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "flop": count_flop(run),
+        "operators": count_operators(run),
         "bytes": compulsory_bytes(workload.module, *tensors, *answers),
     }
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pricebench.cliff.analysis import Analysis
 from pricebench.cliff.chart import calls, schedule_chart, steady, steady_chart
 from pricebench.cliff.schedule import Kind
-from pricebench.cliff.table import Section, conditions, sections
+from pricebench.cliff.table import conditions, sections
+from pricebench.section import Section
 from tests.cliff.made import cell, report
 
 EQUAL = (1.0, 1.0, 1.0, 1.0)

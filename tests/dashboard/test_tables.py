@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from pricebench.cliff.table import Section
 from pricebench.dashboard.tables import section_frame
+from pricebench.section import Section
 from tests.dashboard.stored import EVIL
 
 

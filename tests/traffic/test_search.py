@@ -56,6 +56,15 @@ def test_a_rate_that_is_not_confirmed_gives_way_to_a_lower_one():
     assert step.rate == pytest.approx(475)
 
 
+def test_steps_back_become_longer():
+    searching = [probe(500), probe(520, held=False)]
+    refuted = [probe(rate, held=False, purpose=Purpose.CONFIRM) for rate in (500, 475)]
+
+    step = next_step([*searching, *refuted], first=500.0)
+
+    assert step.rate == pytest.approx(475 * 0.95**2)
+
+
 def test_a_search_goes_on_from_the_probes_that_were_made():
     probes = searched(3_000.0)
 

@@ -17,6 +17,7 @@ from pricebench.cli.export import export
 from pricebench.cli.gate import gate
 from pricebench.cli.history import app as history
 from pricebench.cli.init import init
+from pricebench.cli.limits import limits
 from pricebench.cli.modes import modes
 from pricebench.cli.predict import predict
 from pricebench.cli.profile import profile
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init, recommend, train, predict, serve, modes, export, cliff, profile, gate, dashboard):
+for command in (init, recommend, train, predict, serve, modes, export, cliff, limits, profile, gate, dashboard):
     app.command()(command)
 app.add_typer(history, name="history")
 

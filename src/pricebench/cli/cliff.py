@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, seconds_of, talk
+from pricebench.cli.tables import print_sections
 
 
 def cliff(
@@ -152,33 +150,7 @@ def _show(report: Any, full_batches: int, *, markdown: bool, as_json: bool) -> N
 
         typer.echo(json.dumps(asdict(report)))
         return
-    console = Console(highlight=False)
-    for section in sections(report, full_batches):
-        if markdown:
-            typer.echo(f"### {section.title}\n\n{section.markdown()}\n")
-            continue
-        # Titles, cells and notes may hold what a workload or torch wrote: never markup.
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-        for number, name in enumerate(section.header):
-            table.add_column(name, justify="right" if number else "left", no_wrap=not number)
-        for row in section.rows:
-            table.add_row(*map(_plain, row))
-        console.print(section.title, style="bold", markup=False)
-        console.print(table)
-        for note in section.notes:
-            console.print(f"  {note}", markup=False)
-        console.print()
-    for sentence in conditions(report):
-        if markdown:
-            typer.echo(f"- {sentence}")
-        else:
-            console.print(sentence, markup=False)
-
-
-def _plain(text: str) -> Any:
-    from rich.text import Text
-
-    return Text(text)
+    print_sections(sections(report, full_batches), conditions(report), markdown=markdown)
 
 
 @contextmanager

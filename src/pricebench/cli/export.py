@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pricebench.cli.console import ArtifactsOption, talk
+from pricebench.cli.console import ArtifactsOption, TransformsOption, names_in, talk
 
 
 def export(
@@ -18,6 +18,7 @@ def export(
         str | None, typer.Option(metavar="N,N,...", help="aot: batch sizes to compile for, beside any.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="aot: that the file runs on.")] = 1,
+    transforms: TransformsOption = "",
     artifacts: ArtifactsOption = Path("artifacts"),
 ) -> None:
     """Write the trained model, raw features to dollars, as a file that a program without Python loads.
@@ -32,7 +33,13 @@ def export(
     torch.set_num_threads(threads)
     if mode == "aot":
         talk.print("compiling; a minute or two where the cache does not have it")
-    said = write_export(Artifacts.load(artifacts), out, mode=mode, sizes=_sizes(sizes) if sizes else None)
+    said = write_export(
+        Artifacts.load(artifacts),
+        out,
+        mode=mode,
+        sizes=_sizes(sizes) if sizes else None,
+        transforms=names_in(transforms),
+    )
     rows = f"quickest for {', '.join(map(str, said.sizes))} rows, " if said.sizes else ""
     place = f"for this kind of CPU and torch {said.torch}" if said.cpu else "for any CPU"
     talk.print(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB, {rows}{place}", markup=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pricebench.cli.console import HOUSE_PRICES, JsonOption, WorkloadOption, result, talk
+from pricebench.cli.console import HOUSE_PRICES, JsonOption, TransformsOption, WorkloadOption, names_in, result, talk
 from pricebench.cli.profile_tables import print_analyses
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def profile(
     workload: WorkloadOption = HOUSE_PRICES,
     shape: Annotated[str, typer.Option(help="A shape of the workload: full, residual, single.")] = "full",
     training: Annotated[bool, typer.Option("--training", help="A training step instead of a forward pass.")] = False,
+    transforms: TransformsOption = "",
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Steps to record; they are held in memory.")] = 20,
     threads: Annotated[int | None, typer.Option(min=1, help="Intra-op threads (default: torch's own).")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -42,8 +43,9 @@ def profile(
 
     from pricebench.errors import ModeError, PricebenchError, unknown_name
     from pricebench.machine import this_machine
-    from pricebench.modes import MODES, mode_named
+    from pricebench.modes import MODES
     from pricebench.profiling import as_json as to_json
+    from pricebench.transforms import mode_with, with_transforms
 
     if device not in ("cpu", "cuda"):
         raise PricebenchError(unknown_name("device", device, ("cpu", "cuda")))
@@ -55,7 +57,8 @@ def profile(
             talk.print(f"skipped {skipped.name}: {skipped.missing()}", markup=False)
         modes: Sequence[ExecutionMode] = [found for found in MODES if found.missing() is None]
     else:
-        modes = [mode_named(mode)]
+        modes = [mode_with(mode)]
+    modes = [with_transforms(found, names_in(transforms)) for found in modes]
     if threads:
         torch.set_num_threads(threads)
     folder = out / this_machine(device).digest

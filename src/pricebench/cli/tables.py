@@ -6,12 +6,16 @@ On a terminal they are no markup and move no cursor; in Markdown they are code, 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from pricebench.section import Section
 
 _UNBOUNDED = 10_000  # columns, where no terminal limits them: a pipe gets whole lines
 
@@ -87,3 +91,28 @@ def print_grid(grid: Grid) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=_UNBOUNDED)
     console.print(table)
+
+
+def print_sections(sections: Iterable[Section], sentences: Iterable[str], *, markdown: bool) -> None:
+    """Print the tables of a report on stdout, and what must be known to read them."""
+    console = Console(highlight=False)
+    for section in sections:
+        if markdown:
+            typer.echo(f"### {section.title}\n\n{section.markdown()}\n")
+            continue
+        # Titles, cells and notes may hold what a workload or torch wrote: never markup.
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+        for number, name in enumerate(section.header):
+            table.add_column(Text(name), justify="right" if number else "left", no_wrap=not number)
+        for row in section.rows:
+            table.add_row(*map(Text, row))
+        console.print(section.title, style="bold", markup=False)
+        console.print(table)
+        for note in section.notes:
+            console.print(f"  {note}", markup=False)
+        console.print()
+    for sentence in sentences:
+        if markdown:
+            typer.echo(f"- {sentence}")
+        else:
+            console.print(sentence, markup=False)

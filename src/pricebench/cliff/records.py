@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,10 +21,10 @@ from pricebench.fields import (
     times_in,
     wrong,
 )
-from pricebench.files import atomic_write, read_json
+from pricebench.reports import ReportKind
 from pricebench.units import Second
 
-SCHEMA = 1
+KIND = ReportKind(noun="a cliff report", schema=1, command="pricebench cliff", lines=("arm",), error=CliffError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +199,7 @@ class Report:
     cells: tuple[Cell, ...] = ()
     warnings: tuple[str, ...] = ()
     is_complete: bool = False
-    schema: int = field(default=SCHEMA)
+    schema: int = field(default=KIND.schema)
 
     def with_cell(self, cell: Cell) -> Report:
         """The same report with one more cell."""
@@ -209,11 +207,7 @@ class Report:
 
     def save(self, path: Path) -> None:
         """Write it; a reader sees the report before or after, never half of it."""
-        text = json.dumps(_rounded(asdict(self)), separators=(",", ":"), ensure_ascii=False)
-        # A line per cell: a diff, or a person, can find one.
-        text = text.replace('{"arm":', '\n{"arm":')
-        with atomic_write(path) as file:
-            file.write(text.encode() + b"\n")
+        KIND.save(asdict(self), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -222,29 +216,20 @@ class Report:
         Raises:
             CliffError: It cannot be read, is no cliff report, or is of another schema.
         """
-        try:
-            record = read_json(path)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or f"no JSON ({error})"
-            raise CliffError(
-                f"{path}: expected a cliff report, found: {reason}. Make one: pricebench cliff."
-            ) from error
-        found = record.get("schema") if isinstance(record, dict) else None
-        if found != SCHEMA:
-            raise CliffError(f"{path}: expected a cliff report of schema {SCHEMA}, found {found!r}. Make a new one.")
-        try:
-            _check(record)
-            toolchain = record["toolchain"]
-            return cls(
-                **{
-                    **record,
-                    "toolchain": toolchain and Toolchain(**toolchain),
-                    "cells": tuple(map(Cell.from_json, record["cells"])),
-                    "warnings": tuple(record["warnings"]),
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CliffError(f"{path}: a cliff report with a wrong field: {error}. Make a new one.") from error
+        return KIND.load(path, cls._from_json)
+
+    @classmethod
+    def _from_json(cls, record: Mapping[str, Any]) -> Self:
+        _check(record)
+        toolchain = record["toolchain"]
+        return cls(
+            **{
+                **record,
+                "toolchain": toolchain and Toolchain(**toolchain),
+                "cells": tuple(map(Cell.from_json, record["cells"])),
+                "warnings": tuple(record["warnings"]),
+            }
+        )
 
 
 def _check(record: Mapping[str, Any]) -> None:
@@ -282,14 +267,3 @@ def _check_block(block: Any) -> None:
     lengths = {name: len(times_in(block, name)) for name in ("arm", "eager", "again")}
     if len(set(lengths.values())) > 1 or not all(lengths.values()):
         raise wrong("arm", "as many times as eager and again have, and at least one", lengths["arm"])
-
-
-def _rounded(value: Any) -> Any:
-    """Nine significant digits: the clock has no more, and the file is half as long."""
-    if isinstance(value, float):
-        return float(f"{value:.9g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

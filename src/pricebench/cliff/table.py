@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pricebench.cliff.analysis import EAGER, Analysis
 from pricebench.cliff.epochs import Epochs, advice, epochs_of
 from pricebench.cliff.ratios import Ratio
 from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import AFTER, BEFORE, FIRST, OTHER, Kind, Order
 from pricebench.cliff.stalls import Spread, Stall
+from pricebench.section import Section, one_line
 from pricebench.units import format_duration
 
 NONE = "-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A titled table, with sentences under it; a cell may have a second line."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-    def markdown(self) -> str:
-        """As GitHub's Markdown."""
-        lines = [self.header, ("---",) + ("---:",) * (len(self.header) - 1), *self.rows]
-        table = "\n".join(f"| {' | '.join(map(_markdown, line))} |" for line in lines)
-        notes = "".join(f"\n- {note}" for note in self.notes)
-        return f"{table}\n{notes}" if notes else table
 
 
 def sections(report: Report, full_batches: int) -> list[Section]:
@@ -210,14 +192,14 @@ def _controls(analysis: Analysis) -> list[str]:
     odd = analysis.against_eager("compile", OTHER)
     if aligned and odd:
         notes.append(
-            f"Control, alignment: compile against eager, {analysis.aligned():,} rows {_markdown(_ratio(aligned))}; "
-            f"{analysis.residual:,} rows {_markdown(_ratio(odd))}."
+            f"Control, alignment: compile against eager, {analysis.aligned():,} rows {one_line(_ratio(aligned))}; "
+            f"{analysis.residual:,} rows {one_line(_ratio(odd))}."
         )
     reverse = analysis.after_against_before("compile", Order.REVERSE)
     if reverse:
         notes.append(
             "Control, order: the residual first, then a full batch; residual after / before "
-            f"{_markdown(_ratio(reverse))}."
+            f"{one_line(_ratio(reverse))}."
         )
     changes = analysis.repeated_changes("compile")
     if len(changes) > 1:
@@ -258,7 +240,3 @@ def _breaks_even(arm: str, epochs: Epochs | None) -> str:
     if arm == EAGER or epochs is None:
         return NONE
     return f"{epochs.breaks_even:,}" if epochs.breaks_even is not None else "never"
-
-
-def _markdown(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", "; ")

@@ -17,6 +17,7 @@ from pricebench.dashboard.views import (
     debug,
     gate,
     history,
+    limits,
     parts,
     predict,
     recommend,
@@ -53,6 +54,7 @@ VIEWS = (
     View(title="Serving", path="serving", icon=":material/dns:", show=serving.show),
     View(title="Cliff", path="cliff", icon=":material/landslide:", show=cliff.show),
     View(title="Where the time goes", path="time", icon=":material/timelapse:", show=times.show),
+    View(title="Limits", path="limits", icon=":material/roofing:", show=limits.show),
     View(title="Debug", path="debug", icon=":material/search:", show=debug.show),
 )
 

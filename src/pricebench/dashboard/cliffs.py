@@ -13,9 +13,10 @@ from pricebench.cliff.epochs import epochs_of
 from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import BEFORE, FIRST, CliffError, Kind
 from pricebench.cliff.stalls import Stall
-from pricebench.cliff.table import Section, conditions, sections
+from pricebench.cliff.table import conditions, sections
 from pricebench.dashboard.charts import Chart
 from pricebench.dashboard.plain import line_of
+from pricebench.section import Section
 from pricebench.units import Second, format_duration
 
 FOLDER = "cliff"

@@ -12,7 +12,8 @@ from pricebench.dashboard.plain import line_of
 from pricebench.recommend.conclusion import formula
 from pricebench.recommend.need import Need, RecommendError
 from pricebench.recommend.report import Report
-from pricebench.recommend.table import Section, percent, sections, sentences
+from pricebench.recommend.table import percent, sections, sentences
+from pricebench.section import Section
 
 FOLDER = "recommendations"
 _NONE = "no mode"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import ExitCode
-from pricebench.files import atomic_write, read_json
 from pricebench.gate.judge import Verdict
 from pricebench.gate.records import GateError
 from pricebench.paired.records import Block
 from pricebench.paired.statistics import LOOKS
+from pricebench.reports import ReportKind, finite
 from pricebench.units import Second
 
-SCHEMA = 1
+KIND = ReportKind(
+    noun="a gate report", schema=1, command="pricebench gate", lines=("number", "benchmark"), error=GateError
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     seconds: Second = 0.0
-    schema: int = field(default=SCHEMA)
+    schema: int = field(default=KIND.schema)
 
     def with_verdict(self, *verdicts: Verdict) -> list[Finding]:
         """The findings of these verdicts."""
@@ -210,14 +210,12 @@ class Report:
         record["blocks"] = [block.to_json() for block in self.blocks]
         record["exit_code"] = int(self.exit_code)
         record["sentence"] = self.sentence
-        return {name: _finite(value) for name, value in record.items()}
+        found: dict[str, Any] = finite(record)
+        return found
 
     def save(self, path: Path) -> None:
         """Write it, a line per block and finding."""
-        text = json.dumps(self.to_json(), separators=(",", ":"), ensure_ascii=False)
-        text = text.replace('{"number":', '\n{"number":').replace('{"benchmark":', '\n{"benchmark":')
-        with atomic_write(path) as file:
-            file.write(text.encode() + b"\n")
+        KIND.save(self.to_json(), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -226,34 +224,27 @@ class Report:
         Raises:
             GateError: It cannot be read, or is of another schema.
         """
-        try:
-            record = read_json(path)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or f"no JSON ({error})"
-            raise GateError(f"{path}: expected a gate report, found: {reason}. Make one: pricebench gate.") from error
-        found = record.get("schema") if isinstance(record, dict) else None
-        if found != SCHEMA:
-            raise GateError(f"{path}: expected a gate report of schema {SCHEMA}, found {found!r}. Make a new one.")
-        try:
-            record = {name: value for name, value in record.items() if name not in ("exit_code", "sentence")}
-            _check_kinds(record)
-            control = record["control"]
-            return cls(
-                **{
-                    **record,
-                    "findings": tuple(
-                        Finding(**{**_with_numbers(finding), "verdict": Verdict(finding["verdict"])})
-                        for finding in record["findings"]
-                    ),
-                    "control": control and Control(**_with_numbers(control)),
-                    "structure": tuple(map(str, record["structure"])),
-                    "unchecked": tuple(map(str, record.get("unchecked", ()))),
-                    "warnings": tuple(map(str, record["warnings"])),
-                    "blocks": tuple(map(Block.from_json, record["blocks"])),
-                }
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise GateError(f"{path}: a gate report with a wrong field: {error}. Make a new one.") from error
+        return KIND.load(path, cls._from_json)
+
+    @classmethod
+    def _from_json(cls, record: Mapping[str, Any]) -> Self:
+        record = {name: value for name, value in record.items() if name not in ("exit_code", "sentence")}
+        _check_kinds(record)
+        control = record["control"]
+        return cls(
+            **{
+                **record,
+                "findings": tuple(
+                    Finding(**{**_with_numbers(finding), "verdict": Verdict(finding["verdict"])})
+                    for finding in record["findings"]
+                ),
+                "control": control and Control(**_with_numbers(control)),
+                "structure": tuple(map(str, record["structure"])),
+                "unchecked": tuple(map(str, record.get("unchecked", ()))),
+                "warnings": tuple(map(str, record["warnings"])),
+                "blocks": tuple(map(Block.from_json, record["blocks"])),
+            }
+        )
 
 
 def exit_code(
@@ -315,14 +306,3 @@ def _with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
         elif value is not None and not isinstance(value, int | float):
             raise TypeError(f"{name} is {value!r}, expected a number")
     return dict(record)
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN and no infinity; nine significant digits are more than the clock has."""
-    if isinstance(value, float):
-        return float(f"{value:.9g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

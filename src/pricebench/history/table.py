@@ -7,7 +7,7 @@ with its role. The reference is `eager`, or else the fastest that notes `role: r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pricebench.history.records import Benchmark
@@ -31,6 +31,7 @@ class Row:
         rows_per_second: From `extra_info["rows"]`, or None.
         max_abs_error: Against eager in float64, or None.
         versus_stored: Median over the stored run's, or None.
+        of_limit: The part of the median that the machine's limits need, or None where that is not known.
         events: Single events that the case noted beside its samples, by name.
     """
 
@@ -42,6 +43,7 @@ class Row:
     rows_per_second: float | None
     max_abs_error: float | None
     versus_stored: float | None
+    of_limit: float | None
     events: Mapping[str, Second]
 
 
@@ -60,27 +62,41 @@ class Group:
     rows: tuple[Row, ...]
 
 
-def side_by_side(benchmarks: Sequence[Benchmark], stored: Mapping[str, Second] | None = None) -> list[Group]:
+def side_by_side(
+    benchmarks: Sequence[Benchmark],
+    stored: Mapping[str, Second] | None = None,
+    limit: Callable[[Benchmark], Second | None] | None = None,
+) -> list[Group]:
     """Group benchmarks.
 
     Args:
         benchmarks: Of one run.
         stored: Medians by full name of the run to compare with.
+        limit: The least seconds that a benchmark can take here, or None where that is not known.
     """
     grouped: dict[str, list[Benchmark]] = {}
     for benchmark in benchmarks:
         function = str(benchmark.extra_info.get(_BESIDE, benchmark.function))
         title = " ".join((function.removeprefix("test_"), *benchmark.params[1:]))
         grouped.setdefault(title, []).append(benchmark)
-    return [_group(title, members, stored or {}) for title, members in grouped.items()]
+    return [_group(title, members, stored or {}, limit or _unlimited) for title, members in grouped.items()]
 
 
-def _group(title: str, members: Sequence[Benchmark], stored: Mapping[str, Second]) -> Group:
+def _unlimited(benchmark: Benchmark) -> None:  # noqa: ARG001 - where nobody measured limits
+    return None
+
+
+def _group(
+    title: str,
+    members: Sequence[Benchmark],
+    stored: Mapping[str, Second],
+    limit: Callable[[Benchmark], Second | None],
+) -> Group:
     reference = _reference(members)
     return Group(
         title=title,
         reference=_contestant(reference) if reference else None,
-        rows=tuple(_row(member, reference, stored.get(member.fullname)) for member in members),
+        rows=tuple(_row(member, reference, stored.get(member.fullname), limit(member)) for member in members),
     )
 
 
@@ -98,7 +114,7 @@ def _reference(members: Sequence[Benchmark]) -> Benchmark | None:
     return min(rivals, key=lambda rival: rival.median, default=None)
 
 
-def _row(benchmark: Benchmark, reference: Benchmark | None, stored: Second | None) -> Row:
+def _row(benchmark: Benchmark, reference: Benchmark | None, stored: Second | None, limit: Second | None) -> Row:
     rows = benchmark.extra_info.get("rows")
     return Row(
         name=_contestant(benchmark),
@@ -109,6 +125,7 @@ def _row(benchmark: Benchmark, reference: Benchmark | None, stored: Second | Non
         rows_per_second=rows / benchmark.median if rows else None,
         max_abs_error=benchmark.extra_info.get("max_abs_error"),
         versus_stored=benchmark.median / stored if stored else None,
+        of_limit=limit / benchmark.median if limit is not None else None,
         events={
             name.removesuffix(_EVENT).replace("_", " "): value
             for name, value in benchmark.extra_info.items()
@@ -128,6 +145,8 @@ def cells(row: Row, reference: str | None) -> dict[str, str]:
         "max error": format_error(row.max_abs_error) if row.max_abs_error is not None else "-",
         "n": str(row.rounds),
     }
+    if row.of_limit is not None:
+        texts["of the limit"] = f"{row.of_limit:.0%}"
     texts |= {name: format_duration(event) for name, event in row.events.items()}
     if row.versus_stored is not None:
         texts["/ stored"] = _ratio(row.versus_stored)

@@ -41,6 +41,7 @@ class ExecutionMode:
         records_gradients: Whether what it makes would, so that it has to run under `inference_mode`.
         code: `(module, inputs)` -> what the mode made of the module, to be read, or None where it makes nothing. It
             may run a compiler, and drop what was compiled before.
+        precision: Of its matrix products, where it is less than the module's own.
         portable: How it is written to a file that other programs load, where it can be.
     """
 
@@ -57,6 +58,7 @@ class ExecutionMode:
     build: Callable[[nn.Module, Inputs], Forward]
     freeze: Callable[[Forward], Forward] | None = None
     code: Callable[[nn.Module, Inputs], str] | None = None
+    precision: torch.dtype | None = None
     portable: Portable | None = None
 
     def prepare_inference(self, module: nn.Module, example: Example) -> Forward:

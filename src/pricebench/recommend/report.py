@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,14 +9,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import ExitCode
-from pricebench.files import atomic_write, read_json
 from pricebench.paired.records import Block
 from pricebench.recommend.decision import Ratio, Turn
 from pricebench.recommend.evidence import Evidence, Tried
 from pricebench.recommend.need import Need, RecommendError
+from pricebench.reports import ReportKind, finite
 from pricebench.units import Byte, Second
 
-SCHEMA = 1
+KIND = ReportKind(
+    noun="a recommendation",
+    schema=1,
+    command="pricebench recommend",
+    lines=("number", "mode"),
+    error=RecommendError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +132,7 @@ class Report:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     evidence: Evidence
-    schema: int = field(default=SCHEMA)
+    schema: int = field(default=KIND.schema)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -145,16 +150,12 @@ class Report:
         record = asdict(self)
         record["evidence"]["blocks"] = [block.to_json() for block in self.evidence.blocks]
         record["exit_code"] = int(self.exit_code)
-        found: dict[str, Any] = _rounded(record)
+        found: dict[str, Any] = finite(record)
         return found
 
     def save(self, path: Path) -> None:
         """Write it, a line per block and candidate."""
-        text = json.dumps(self.to_json(), separators=(",", ":"), ensure_ascii=False)
-        for key in ('{"number":', '{"mode":'):
-            text = text.replace(key, "\n" + key)
-        with atomic_write(path) as file:
-            file.write(text.encode() + b"\n")
+        KIND.save(self.to_json(), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -163,22 +164,7 @@ class Report:
         Raises:
             RecommendError: It cannot be read, or is of another schema.
         """
-        try:
-            record = read_json(path)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or f"no JSON ({error})"
-            raise RecommendError(
-                f"{path}: expected a recommendation, found: {reason}. Make one: pricebench recommend."
-            ) from error
-        found = record.get("schema") if isinstance(record, dict) else None
-        if found != SCHEMA:
-            raise RecommendError(
-                f"{path}: expected a recommendation of schema {SCHEMA}, found {found!r}. Make a new one."
-            )
-        try:
-            return cls._from_json(record)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RecommendError(f"{path}: a recommendation with a wrong field: {error}. Make a new one.") from error
+        return KIND.load(path, cls._from_json)
 
     @classmethod
     def _from_json(cls, record: Mapping[str, Any]) -> Self:
@@ -234,14 +220,3 @@ def _ratio(record: Mapping[str, Any] | None) -> Ratio | None:
         low=0.0 if low is None else float(low),
         high=math.inf if high is None else float(high),
     )
-
-
-def _rounded(value: Any) -> Any:
-    """Seven significant digits: the clock has no more."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

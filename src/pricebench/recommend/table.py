@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pricebench.recommend.conclusion import formula
 from pricebench.recommend.decision import Ratio
 from pricebench.recommend.report import Candidate, PerCall, Report
+from pricebench.section import Section
 from pricebench.units import format_duration
 
 _STALL = 0.05  # seconds; what is shorter is a cold processor cache, and no compilation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A table with its title.
-
-    Attributes:
-        title: In a few words.
-        header: Titles of the columns; the first column holds names.
-        rows: Cells.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def sections(report: Report) -> list[Section]:

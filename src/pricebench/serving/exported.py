@@ -39,6 +39,7 @@ class Says:
         cpu: Instructions that it may use, as Linux names them; empty where it runs on any CPU.
         threads: That it runs on; 0 where it runs on as many as who loads it says.
         pricebench: Version that it was written by.
+        transforms: What was done to the graph, by name.
     """
 
     mode: str
@@ -49,13 +50,16 @@ class Says:
     cpu: tuple[str, ...]
     threads: int
     pricebench: str
+    transforms: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, artifacts: Artifacts, mode: ExecutionMode, *, sizes: Sequence[int]) -> Says:
+    def of(
+        cls, artifacts: Artifacts, mode: ExecutionMode, *, sizes: Sequence[int], transforms: Sequence[str] = ()
+    ) -> Says:
         """What a file that is written here and now has to say."""
         is_machine_code = mode.needs_compiler
         return cls(
-            mode=mode.name,
+            mode=mode.name.partition("+")[0],
             model=artifacts.stats.model_digest,
             features=artifacts.stats.feature_names,
             sizes=tuple(sizes),
@@ -63,6 +67,7 @@ class Says:
             cpu=cpu_flags() if is_machine_code else (),
             threads=torch.get_num_threads() if is_machine_code else 0,
             pricebench=importlib.metadata.version("pricebench"),
+            transforms=tuple(transforms),
         )
 
     def to_json(self) -> str:
@@ -115,6 +120,7 @@ class Says:
             cpu=texts_in(said, "cpu"),
             threads=count_in(said, "threads"),
             pricebench=text_in(said, "pricebench"),
+            transforms=texts_in(said, "transforms"),
         )
 
 

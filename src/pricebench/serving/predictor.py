@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES
@@ -24,7 +25,7 @@ from pricebench.normalization import TrainingStats
 from pricebench.serving.exported import load_exported
 from pricebench.serving.freed_memory import keep_freed_memory
 from pricebench.serving.pieces import MOST_ROWS, pieces
-from pricebench.transforms import transformed
+from pricebench.transforms import surrounded, transformed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,11 +76,10 @@ class Predictor:
 
         Args:
             artifacts: The model with its statistics.
-            mode: Its name.
+            mode: Its name, with transformations behind a plus each.
             exported: The file. It is code: see `load_exported`.
             sizes: Of the pieces, instead of those that the mode or the file wants.
             device: Where the model runs, "cpu" or "cuda"; houses and prices are the caller's either way.
-
             transforms: Changes of the graph before the mode prepares it, by name.
 
         Raises:
@@ -105,13 +105,17 @@ class Predictor:
                 raise ModeError("a file of export is as it is: it takes no transformations. Leave out one of the two.")
             self.mode, self.sizes, self._forward = load_exported(exported, artifacts, mode=mode)
         else:
-            self.mode = mode_named(mode or "eager")
+            name, *named = (mode or "eager").split("+")
+            transforms = [*named, *transforms]
+            self.mode = mode_named(name)
             self.sizes = self.mode.sizes
             example = torch.zeros(1, len(FEATURES), dtype=torch.float64, device=device)
             pricer: nn.Module = copy.deepcopy(Pricer(artifacts)).to(device)
             if transforms:
                 pricer, self.transformations = transformed(pricer, example, transforms)
             self._forward = self.mode.prepare_inference(pricer, example)
+            if isinstance(pricer, GraphModule):
+                self._forward = surrounded(pricer, self._forward)
             if device != "cpu":
                 self._forward = _by_way_of(device, self._forward)
         if sizes is not None:

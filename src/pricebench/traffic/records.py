@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -12,7 +10,6 @@ from typing import Any, Self, TypeVar
 
 from pricebench.errors import PricebenchError
 from pricebench.fields import (
-    WrongFieldError,
     as_object,
     built_in,
     count_in,
@@ -26,10 +23,9 @@ from pricebench.fields import (
     times_in,
     wrong,
 )
-from pricebench.files import atomic_write, read_json
+from pricebench.reports import ReportKind
 from pricebench.units import Byte, Second
 
-SCHEMA = 1
 FOLDER = "serving"
 COMMAND = "uv run --group load python -m benchmarks.serving"
 
@@ -42,6 +38,9 @@ _E = TypeVar("_E", bound=StrEnum)
 
 class TrafficError(PricebenchError):
     """A load report is not what it should be."""
+
+
+KIND = ReportKind(noun="a load report", schema=1, command=COMMAND, lines=("server",), error=TrafficError)
 
 
 class Traffic(StrEnum):
@@ -322,7 +321,7 @@ class Report:
     faults: tuple[Trial, ...] = ()
     warnings: tuple[str, ...] = ()
     is_complete: bool = False
-    schema: int = field(default=SCHEMA)
+    schema: int = field(default=KIND.schema)
 
     def with_probe(self, probe: Probe) -> Self:
         """The same report with one more probe."""
@@ -334,11 +333,7 @@ class Report:
 
     def save(self, path: Path) -> None:
         """Write it; a reader sees the report before or after, never half of it."""
-        text = json.dumps(_rounded(asdict(self)), separators=(",", ":"), ensure_ascii=False)
-        # A line per probe: a diff, or a person, can find one.
-        text = text.replace('{"server":', '\n{"server":')
-        with atomic_write(path) as file:
-            file.write(text.encode() + b"\n")
+        KIND.save(asdict(self), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -347,18 +342,7 @@ class Report:
         Raises:
             TrafficError: It cannot be read, is no load report, or is of another schema.
         """
-        try:
-            record = read_json(path)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or f"no JSON ({error})"
-            raise TrafficError(f"{path}: expected a load report, found: {reason}. Make one: {COMMAND}.") from error
-        found = record.get("schema") if isinstance(record, dict) else None
-        if found != SCHEMA:
-            raise TrafficError(f"{path}: expected a load report of schema {SCHEMA}, found {found!r}. Make a new one.")
-        try:
-            return cls.from_json(record)
-        except WrongFieldError as error:
-            raise TrafficError(f"{path}: a load report with a wrong field: {error}. Make a new one.") from error
+        return KIND.load(path, cls.from_json)
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
@@ -402,14 +386,3 @@ def _one_of(kind: type[_E], record: Mapping[str, Any], key: str) -> _E:
         return kind(text)
     except ValueError:
         raise wrong(key, f"one of {', '.join(kind)}", text) from None
-
-
-def _rounded(value: Any) -> Any:
-    """Six significant digits: more than any of these numbers has."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

@@ -62,7 +62,8 @@ def next_step(probes: Sequence[Probe], *, first: float, precision: float = PRECI
     if any(probe.is_held for probe in confirming):
         return None
     _, refuted, again = _judged(confirming)
-    rate = again or (min(refuted) * _STEP_BACK if refuted else low)
+    # Each step back is longer than the one before: one after another of the same length took a quarter of an hour.
+    rate = again or (min(refuted) * _STEP_BACK ** len(refuted) if refuted else low)
     return Step(purpose=Purpose.CONFIRM, rate=rate) if rate >= _LEAST else None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from pricebench.section import Section
 from pricebench.traffic.analysis import (
     at_rate,
     best_of_ours,
@@ -22,23 +22,6 @@ NONE = "-"
 _OTHERS = 0.1  # of a core: more than that moves a percentile
 _FULL = 0.85  # of the client's core
 _ADVICE = "LoadGen's Server scenario: Poisson arrivals, latency from the moment at which a request was due"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """A titled table, with sentences under it."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-    def markdown(self) -> str:
-        """As GitHub's Markdown."""
-        lines = [self.header, ("---",) + ("---:",) * (len(self.header) - 1), *self.rows]
-        table = "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-        notes = "".join(f"\n- {note}" for note in self.notes)
-        return f"{table}\n{notes}" if notes else table
 
 
 def sections(report: Report) -> list[Section]:
@@ -232,7 +215,3 @@ def _fact(facts: Mapping[str, object], name: str) -> object:
 
 def _versions(found: Mapping[str, str]) -> str:
     return f" ({', '.join(f'{name} {version}' for name, version in found.items())})" if found else ""
-
-
-def _cell(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", "; ")

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import torch
 from torch.fx import GraphModule
+
+from pricebench.modes.base import always_available
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +23,32 @@ class Transform:
         name: A database key: it does not change.
         summary: What it changes.
         keeps: What it must not change.
+        precision: Of matrix products, where it is less than float32: what rounding explains is larger then.
+        missing: Says why it cannot be used here, or None where it can.
         apply: Changes a graph in place -> what it did, in a few words; empty where nothing in the graph is for it, and
-            nothing was changed.
+            nothing was changed. Every node's `meta["tensor_meta"]` holds its shape in the example call.
     """
 
     name: str
     summary: str
     keeps: str
+    precision: torch.dtype | None = None
+    missing: Callable[[], str | None] = always_available
     apply: Callable[[GraphModule], str]
+
+
+Around: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_AROUND = "pricebench_around"
+
+
+def put_around(graph: GraphModule, around: Around) -> None:
+    """Note what has to be done outside of what a mode makes of a graph."""
+    graph.meta.setdefault(_AROUND, []).append(around)
+
+
+def surrounded(graph: GraphModule, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """What a mode made of a graph, with what was put around that."""
+    for around in graph.meta.get(_AROUND, ()):
+        forward = around(forward)
+    return forward

@@ -13,28 +13,27 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 
+from pricebench.modes.base import always_available
 from pricebench.transforms.base import Transform
+from pricebench.transforms.graphs import finish, is_to, layer_of, linear_layers, only_argument, only_user
 
 
 def _apply(graph: GraphModule) -> str:
     done = []
-    for node in list(graph.graph.nodes):
-        if node.op == "call_module" and isinstance(graph.get_submodule(str(node.target)), nn.Linear):
-            done += [told for fold in (_fold_into_first, _fold_into_last) if (told := fold(graph, node))]
+    for linear in linear_layers(graph, (torch.float32,)):
+        done += [told for fold in (_fold_into_first, _fold_into_last) if (told := fold(graph, linear))]
     if done:
-        graph.graph.eliminate_dead_code()
-        graph.delete_all_unused_submodules()
-        graph.recompile()
+        finish(graph)
     return "; ".join(done)
 
 
 def _fold_into_first(graph: GraphModule, linear: Node) -> str:
     """`((x.to(float64) - mean) / std).to(float32)` before a linear layer."""
-    narrowed = _only_argument(linear)
-    divided = _argument_of(narrowed, _is_to(torch.float32))
+    narrowed = only_argument(linear)
+    divided = _argument_of(narrowed, is_to(torch.float32))
     shifted, std = _operands(divided, operator.truediv)
     widened, mean = _operands(shifted, operator.sub)
-    raw = _argument_of(widened, _is_to(torch.float64))
+    raw = _argument_of(widened, is_to(torch.float64))
     chain = (narrowed, divided, shifted, widened)
     if narrowed is None or raw is None or mean is None or std is None:
         return ""
@@ -52,10 +51,10 @@ def _fold_into_first(graph: GraphModule, linear: Node) -> str:
 
 def _fold_into_last(graph: GraphModule, linear: Node) -> str:
     """`(z.to(float64) * std + mean).to(float32)` after a linear layer."""
-    widened = _only_user(linear, _is_to(torch.float64))
-    scaled = _only_user(widened, lambda node: node.target is operator.mul)
-    shifted = _only_user(scaled, lambda node: node.target is operator.add)
-    narrowed = _only_user(shifted, _is_to(torch.float32))
+    widened = only_user(linear, is_to(torch.float64))
+    scaled = only_user(widened, lambda node: node.target is operator.mul)
+    shifted = only_user(scaled, lambda node: node.target is operator.add)
+    narrowed = only_user(shifted, is_to(torch.float32))
     first, std = _operands(scaled, operator.mul)
     second, mean = _operands(shifted, operator.add)
     if narrowed is None or std is None or mean is None or first is not widened or second is not scaled:
@@ -68,15 +67,6 @@ def _fold_into_last(graph: GraphModule, linear: Node) -> str:
 
 
 # ---- the graph -----------------------------------------------------------------------------------------------------
-
-
-def _is_to(dtype: torch.dtype) -> Callable[[Node], bool]:
-    return lambda node: node.op == "call_method" and node.target == "to" and dtype in node.args[1:] and not node.kwargs
-
-
-def _only_argument(node: Node) -> Node | None:
-    (argument,) = node.args if len(node.args) == 1 and not node.kwargs else (None,)
-    return argument if isinstance(argument, Node) else None
 
 
 def _argument_of(node: Node | None, is_it: Callable[[Node], bool]) -> Node | None:
@@ -96,13 +86,6 @@ def _operands(node: Node | None, function: Callable[..., object]) -> tuple[Node 
     return None, None
 
 
-def _only_user(node: Node | None, is_it: Callable[[Node], bool]) -> Node | None:
-    if node is None or len(node.users) != 1:
-        return None
-    (user,) = node.users
-    return user if is_it(user) else None
-
-
 # ---- weights -------------------------------------------------------------------------------------------------------
 
 
@@ -114,8 +97,7 @@ def _value(graph: GraphModule, node: Node) -> Tensor:
 
 def _own_layer(graph: GraphModule, linear: Node) -> nn.Linear:
     """The layer of this call alone: one that is called twice keeps its weights for the other call."""
-    layer = graph.get_submodule(str(linear.target))
-    assert isinstance(layer, nn.Linear)
+    layer = layer_of(graph, linear)
     calls = [node for node in graph.graph.nodes if node.op == "call_module" and node.target == linear.target]
     own = nn.Linear(layer.in_features, layer.out_features, device=layer.weight.device, dtype=layer.weight.dtype)
     own.load_state_dict({"bias": torch.zeros_like(own.bias), **layer.state_dict()})
@@ -140,5 +122,6 @@ TRANSFORM = Transform(
     name="fold_normalization",
     summary="z-scores disappear into the first and last linear layer: raw features in, dollars out, 7 operators less",
     keeps="prices, up to a rounding of raw features to float32; every layer between",
+    missing=always_available,
     apply=_apply,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pricebench.workload.cost import compulsory_bytes, count_flop
+from pricebench.workload.cost import compulsory_bytes, count_flop, count_operators
 from pricebench.workload.example import from_example
 from pricebench.workload.house import FULL_ROWS, house_prices
 from pricebench.workload.loading import HOUSE_PRICES, load_workload
@@ -18,6 +18,7 @@ __all__ = [
     "Workload",
     "compulsory_bytes",
     "count_flop",
+    "count_operators",
     "from_example",
     "house_prices",
     "load_workload",

@@ -151,6 +151,15 @@ def _typed(given: Input) -> float:
 # ---- runs ----------------------------------------------------------------------------------------------------------
 
 
+def history_or_none(settings: Settings) -> History | None:
+    """The stored runs; None where there is no folder of them."""
+    folder = settings.reports / FOLDER
+    try:
+        return _history(folder, folders_changed(folder))
+    except HistoryError:
+        return None
+
+
 def history_or_stop(settings: Settings) -> History:
     """The stored runs, or a sentence that says how to make one and the end of the page."""
     folder = settings.reports / FOLDER

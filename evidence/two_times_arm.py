@@ -1,0 +1,141 @@
+"""An arm of `evidence.two_times`: a forked process that runs one way on every case that the way is for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pricebench.paired import answering
+
+WARM_UP_CALLS = 5
+FULL_ROWS = 2048
+
+
+def main(arguments: Mapping[str, Any]) -> None:
+    """Prepare everything, then serve the driver.
+
+    Args:
+        arguments: `mode` (with transformations behind a plus, or a library's name), `precision` of float32 products,
+            `cases`, `threads`, and the folder of the `artifacts`.
+    """
+    line = answering.Line.of_environment()
+    import torch  # noqa: PLC0415 - imported by the parent, before the fork
+
+    torch.set_num_threads(arguments["threads"])
+    torch.set_float32_matmul_precision(arguments["precision"])
+    torch.manual_seed(0)
+    cases = {name: _CASES[name](arguments["mode"], Path(arguments["artifacts"])) for name in arguments["cases"]}
+    for call in cases.values():
+        for _ in range(WARM_UP_CALLS):
+            call()
+    answering.serve(line, {name: answering.timed(call) for name, call in cases.items()})
+
+
+def _forward(mode: str, folder: Path) -> Callable[[], object]:
+    """z-scores to z-score, 2048 rows."""
+    import torch  # noqa: PLC0415
+
+    from pricebench.artifacts import Artifacts  # noqa: PLC0415
+
+    module = Artifacts.load(folder).model
+    x_NF = torch.randn(FULL_ROWS, 5)
+    if mode == "products":
+        return _products(module, FULL_ROWS)
+    return _prepared(mode, module, x_NF)
+
+
+def _narrow(mode: str, folder: Path) -> Callable[[], object]:  # noqa: ARG001 - the signature of a case
+    """Twenty-four layers of 16 with GELU, 2048 rows: little arithmetic, many operators."""
+    import torch  # noqa: PLC0415
+    from torch import nn  # noqa: PLC0415
+
+    module = nn.Sequential(*(layer for _ in range(24) for layer in (nn.Linear(16, 16), nn.LayerNorm(16), nn.GELU())))
+    return _prepared(mode, module, torch.randn(FULL_ROWS, 16))
+
+
+def _prepared(mode: str, module: Any, x_NF: Any) -> Callable[[], object]:
+    from pricebench.modes.base import for_shape_of  # noqa: PLC0415
+    from pricebench.transforms import mode_with  # noqa: PLC0415
+
+    forward = for_shape_of(x_NF, mode_with(mode).prepare_inference(module, x_NF))
+    return lambda: forward(x_NF)
+
+
+def _price(num_rows: int) -> Callable[[str, Path], Callable[[], object]]:
+    """Raw float64 features to dollars."""
+
+    def case(mode: str, folder: Path) -> Callable[[], object]:
+        import numpy as np  # noqa: PLC0415
+
+        from benchmarks.rivals import RIVALS, write_onnx  # noqa: PLC0415
+        from pricebench.artifacts import Artifacts  # noqa: PLC0415
+        from pricebench.serving import Predictor  # noqa: PLC0415
+
+        artifacts = Artifacts.load(folder)
+        x_NF = np.random.default_rng(0).uniform(1, 9, (num_rows, 5))
+        if mode in RIVALS:
+            path = Path("model.onnx").absolute()
+            write_onnx(artifacts, path)
+            price = RIVALS[mode](path)
+            return lambda: price(x_NF)
+        predict = Predictor(artifacts, mode=mode).predict
+        return lambda: predict(x_NF)
+
+    return case
+
+
+def _step(mode: str, folder: Path) -> Callable[[], object]:
+    """Forward, loss, backward and fused Adam, 2048 rows."""
+    import torch  # noqa: PLC0415
+
+    from pricebench.artifacts import Artifacts  # noqa: PLC0415
+    from pricebench.training import TrainStep  # noqa: PLC0415
+    from pricebench.transforms import mode_with  # noqa: PLC0415
+
+    module = copy.deepcopy(Artifacts.load(folder).model).requires_grad_()
+    x_NF, z_N1 = torch.randn(FULL_ROWS, 5), torch.randn(FULL_ROWS, 1)
+    step = TrainStep(mode_with(mode).prepare_training(module, x_NF), module, learning_rate=1e-5)
+    return lambda: step(x_NF, z_N1)
+
+
+def _products(module: Any, num_rows: int) -> Callable[[], object]:
+    """The products alone, each by the library that is the fastest for it."""
+    import torch  # noqa: PLC0415
+    from torch import nn  # noqa: PLC0415
+
+    from pricebench.limits.libraries import LIBRARIES, Operands  # noqa: PLC0415
+    from pricebench.limits.measure import measured  # noqa: PLC0415
+    from pricebench.limits.records import Precision, Product  # noqa: PLC0415
+
+    there = [each for each in LIBRARIES if each.precision is Precision.FLOAT32 and each.missing() is None]
+    calls = []
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            product = Product(rows=num_rows, inner=layer.in_features, columns=layer.out_features)
+            best = min(
+                (
+                    rate
+                    for rate in measured(there, product, torch.get_num_threads())
+                    if rate.arithmetic == Precision.FLOAT32
+                ),
+                key=lambda rate: rate.seconds,
+            )
+            library = next(each for each in there if each.name == best.library)
+            calls.append(library.prepare(Operands.of(product, Precision.FLOAT32, 0), torch.get_num_threads()))
+
+    def products() -> None:
+        for call in calls:
+            call()
+
+    return products
+
+
+_CASES: dict[str, Callable[[str, Path], Callable[[], object]]] = {
+    "2048 rows": _forward,
+    "24 narrow layers": _narrow,
+    "1 house": _price(1),
+    "2048 houses": _price(FULL_ROWS),
+    "training step": _step,
+}

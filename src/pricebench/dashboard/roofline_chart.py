@@ -1,0 +1,72 @@
+"""The roofline: what each benchmark reaches, below what the machine can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from pricebench.dashboard.charts import colors_for
+
+_GREY = "#8a8f98"
+_HEIGHT = 460
+
+
+def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[str]) -> alt.LayerChart:
+    """Rate against intensity, both axes logarithmic; `rooflines` makes both frames."""
+    across = alt.X(
+        "intensity:Q",
+        title="FLOP per byte that must be moved",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~g", tickCount=6, grid=False),
+    )
+    up = alt.Y(
+        "rate:Q",
+        title="FLOP a second",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(format="~s", tickCount=6, gridOpacity=0.4),
+    )
+    lines = (
+        alt.Chart(roofs)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=across,
+            y=up,
+            detail="roof:N",
+            color=alt.value(_GREY),
+            strokeDash=alt.StrokeDash(
+                "kind:N", scale=alt.Scale(domain=["arithmetic", "memory"], range=[[1, 0], [6, 4]]), legend=None
+            ),
+            tooltip=["roof:N"],
+        )
+    )
+    # A roof's name stands at its right end where it is level, and at its left end where it rises.
+    levels = roofs[roofs["kind"] == "arithmetic"].sort_values("intensity").groupby("roof", sort=False).tail(1)
+    slopes = roofs[roofs["kind"] == "memory"].sort_values("intensity").groupby("roof", sort=False).head(1)
+    named = alt.Chart(levels).mark_text(align="right", dy=-8, color=_GREY).encode(x=across, y=up, text="roof:N")
+    rising = alt.Chart(slopes).mark_text(align="left", dx=6, dy=-12, color=_GREY).encode(x=across, y=up, text="roof:N")
+    dots = (
+        alt.Chart(points)
+        .mark_point(filled=True, size=110, opacity=0.9)
+        .encode(
+            x=across,
+            y=up,
+            color=alt.Color(
+                "contestant:N",
+                scale=colors_for(list(contestants)),
+                legend=alt.Legend(orient="bottom", title=None, columns=6),
+            ),
+            shape=alt.Shape("bound:N", legend=alt.Legend(orient="bottom", title="bound by")),
+            tooltip=[
+                "name:N",
+                "bound:N",
+                alt.Tooltip("share:Q", title="of the limit", format=".0%"),
+                alt.Tooltip("rate:Q", title="FLOP/s", format=".3s"),
+            ],
+        )
+    )
+    drawn: alt.LayerChart = (
+        alt.layer(lines, named, rising, dots).resolve_scale(color="independent").properties(height=_HEIGHT)
+    )
+    return drawn

@@ -1,0 +1,82 @@
+"""Limits: how far each benchmark is from what this machine can do, and what binds it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pricebench.dashboard.plain import line_of, plain_long
+from pricebench.dashboard.roofline_chart import roofline
+from pricebench.dashboard.rooflines import finding, is_of, points_frame, points_table, roofs_frame
+from pricebench.dashboard.settings import Settings
+from pricebench.dashboard.tables import section_frame
+from pricebench.dashboard.views import parts
+from pricebench.dashboard.views.stored import reports_or_stop
+from pricebench.errors import PricebenchError
+from pricebench.history import Run
+from pricebench.limits.records import FOLDER, Limits
+from pricebench.limits.table import sections, sentences
+
+
+def show(settings: Settings) -> None:
+    """Draw the page."""
+    st.title("How far from the limit?")
+    reports = reports_or_stop(
+        settings, FOLDER, Limits.load, noun="limits report", duration="a minute", command="uv run pricebench limits"
+    )
+    left, right = st.columns(2)
+    with left:
+        chosen = parts.choose(
+            "Limits",
+            {path.stem: _label(limits) for path, limits in reports.found.items()},
+            name="report",
+            page="limits",
+        )
+    limits = next(limits for path, limits in reports.found.items() if path.stem == chosen)
+    numbers = {str(number): str(number) for number in sorted({rate.threads for rate in limits.rates})}
+    with right:
+        threads = int(parts.choose("Threads", numbers, name="threads", page="limits"))
+    parts.warn(limits.warnings)
+    run = _newest_run(settings, limits, threads)
+    points = points_frame(limits, run.benchmarks if run else (), threads)
+    if run is None:
+        option = f"--threads {threads}{parts.reports_option(settings)}"
+        parts.command("No stored run is of this machine and so many threads. Make one:", f"{parts.BENCHMARKS} {option}")
+    else:
+        parts.finding(finding(points))
+    roofs = roofs_frame(limits, threads, points["intensity"].tolist())
+    if not roofs.empty:
+        st.altair_chart(
+            roofline(roofs, points, list(dict.fromkeys(points["contestant"]))),
+            width="stretch",
+            alt="FLOP a second against FLOP per byte: each benchmark below the machine's roofs",
+        )
+        st.caption(
+            "A level line is the best rate that any library reached, a dashed one what reading memory allows. The "
+            "higher a point, the less is left to win; its shape says what explains at least half of its time."
+        )
+    if not points.empty:
+        st.dataframe(points_table(points), width="stretch", hide_index=True)
+    for section in sections(limits):
+        parts.subheader(section.title)
+        st.dataframe(section_frame(section), width="stretch", hide_index=True)
+    for sentence in sentences(limits):
+        st.caption(plain_long(sentence))
+
+
+def _label(limits: Limits) -> str:
+    return line_of(f"{limits.started} · {limits.machine.get('cpu', 'unknown CPU')} · {limits.fingerprint}")
+
+
+def _newest_run(settings: Settings, limits: Limits, threads: int) -> Run | None:
+    """The newest run of the same machine in which something ran on so many threads."""
+    history = parts.history_or_none(settings)
+    if history is None:
+        return None
+    for run_id in reversed(history.run_table["run"].tolist()):
+        try:
+            run = history.run(run_id)
+        except PricebenchError:
+            continue
+        if is_of(limits, run) and not points_frame(limits, run.benchmarks, threads).empty:
+            return run
+    return None

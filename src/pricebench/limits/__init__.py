@@ -1,0 +1,1 @@
+"""What this machine can do: matrix products by the best library that is there, memory, calls; and shares of that."""

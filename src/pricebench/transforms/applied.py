@@ -1,0 +1,75 @@
+"""Applying transformations: to a copy, one after another, with the shapes of every value known to each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.fx import GraphModule
+from torch.fx.passes.shape_prop import ShapeProp
+
+from pricebench.errors import ModeError, unknown_name
+from pricebench.inputs import Example, Inputs
+from pricebench.modes.fx import trace
+from pricebench.transforms import bfloat16, fold_normalization, fuse_linear_relu, matmul_backend, pad_to_bucket
+from pricebench.transforms.base import Transform
+
+TRANSFORMS = (
+    fold_normalization.TRANSFORM,
+    fuse_linear_relu.TRANSFORM,
+    matmul_backend.TRANSFORM,
+    bfloat16.TRANSFORM,
+    pad_to_bucket.TRANSFORM,
+)
+
+
+def transformed(
+    module: nn.Module, example: Example, transforms: Sequence[str | Transform]
+) -> tuple[GraphModule, list[str]]:
+    """Apply transformations, in their order, to a copy of a module for inference.
+
+    Args:
+        module: Left as it is.
+        example: Arguments of a call.
+        transforms: Names of ours, or others.
+
+    Returns:
+        The graph, and a sentence for each of them.
+
+    Raises:
+        ModeError: No transformation has this name or can run here, or torch.fx cannot trace the module.
+    """
+    chosen = [transform_named(each) if isinstance(each, str) else each for each in transforms]
+    snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
+    inputs = Inputs.of(example)
+    graph = trace(snapshot, inputs)
+    told = []
+    for transform in chosen:
+        _note_shapes(graph, inputs)
+        done = transform.apply(graph)
+        told.append(f"{transform.name}: {done or 'nothing in this model is for it, which is as it was'}.")
+    return graph, told
+
+
+def transform_named(name: str) -> Transform:
+    """Find a transformation that can run here.
+
+    Raises:
+        ModeError: None has this name, or this machine lacks what it needs.
+    """
+    for transform in TRANSFORMS:
+        if transform.name == name:
+            reason = transform.missing()
+            if reason is not None:
+                raise ModeError(f"The transformation {name} cannot run here: {reason}.")
+            return transform
+    raise ModeError(unknown_name("transformation", name, (transform.name for transform in TRANSFORMS)))
+
+
+def _note_shapes(graph: GraphModule, inputs: Inputs) -> None:
+    """`node.meta["tensor_meta"]` of every tensor, as torch.fx notes it, by running the graph once."""
+    cloned = inputs.clone()
+    with torch.no_grad():
+        ShapeProp(graph).propagate(*cloned.args, *cloned.kwargs.values())

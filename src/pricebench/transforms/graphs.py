@@ -1,0 +1,89 @@
+"""What transformations ask of a graph, and do to it: patterns of nodes, layers of one call, tensors of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, Node
+
+_RELUS = ("relu", "relu_")
+
+
+def linear_layers(graph: GraphModule, dtypes: Sequence[torch.dtype]) -> Iterator[Node]:
+    """Calls of linear layers with weights of these types, in their order."""
+    for node in list(graph.graph.nodes):
+        if node.op == "call_module":
+            layer = graph.get_submodule(str(node.target))
+            if type(layer) is nn.Linear and layer.weight.dtype in dtypes and only_argument(node) is not None:
+                yield node
+
+
+def layer_of(graph: GraphModule, linear: Node) -> nn.Linear:
+    """The layer that a node calls."""
+    layer = graph.get_submodule(str(linear.target))
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+def is_relu(graph: GraphModule, node: Node) -> bool:
+    """Whether a node is a ReLU, in any of the ways in which models write it."""
+    if node.op == "call_module":
+        return type(graph.get_submodule(str(node.target))) is nn.ReLU
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return node.op in ("call_function", "call_method") and name in _RELUS
+
+
+def first_argument(node: Node | None) -> Node | None:
+    """What a call is made on, if it is a value of the graph."""
+    first = node.args[0] if node is not None and node.args else None
+    return first if isinstance(first, Node) else None
+
+
+def only_argument(node: Node) -> Node | None:
+    """The argument of a call that has one, if it is a value of the graph."""
+    (argument,) = node.args if len(node.args) == 1 and not node.kwargs else (None,)
+    return argument if isinstance(argument, Node) else None
+
+
+def only_user(node: Node | None, is_it: Callable[[Node], bool]) -> Node | None:
+    """What uses a value, if nothing else does and it is of a kind."""
+    if node is None or len(node.users) != 1:
+        return None
+    (user,) = node.users
+    return user if is_it(user) else None
+
+
+def is_to(dtype: torch.dtype) -> Callable[[Node], bool]:
+    """A test for conversions to a type."""
+    return lambda node: node.op == "call_method" and node.target == "to" and dtype in node.args[1:] and not node.kwargs
+
+
+def num_rows(node: Node) -> int | None:
+    """Rows of a value, all axes but the last, in the example call; None where it is no tensor."""
+    meta = node.meta.get("tensor_meta")
+    shape = getattr(meta, "shape", None)
+    return None if shape is None else int(torch.Size(shape[:-1]).numel())
+
+
+def own_tensor(graph: GraphModule, name: str, value: Tensor) -> Node:
+    """Keep a tensor with the graph, and read it at the place where nodes are being inserted."""
+    name = name.replace(".", "_")
+    while hasattr(graph, name):
+        name += "_"
+    graph.register_buffer(name, value)
+    return graph.graph.get_attr(name)
+
+
+def own_bias(graph: GraphModule, linear: Node) -> Node | None:
+    """Keep the bias of a layer with the graph, if it has one."""
+    bias = dict(layer_of(graph, linear).named_parameters()).get("bias")
+    return None if bias is None else own_tensor(graph, f"{linear.target}_bias", bias.detach())
+
+
+def finish(graph: GraphModule) -> None:
+    """Drop what nothing uses any more, and regenerate the code."""
+    graph.graph.eliminate_dead_code()
+    graph.delete_all_unused_submodules()
+    graph.recompile()
