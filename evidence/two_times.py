@@ -39,7 +39,7 @@ PAGE = ROOT / "docs" / "where-2x-is-true.md"
 FOLDER = ROOT / "reports" / "two-times"
 _BLOCK = re.compile(r"<!-- ways from (?P<file>\S+) -->\n.*?<!-- end of ways -->\n", re.DOTALL)
 _CONFIDENCE = 0.95
-_MODULES = ("torch", "torch._dynamo", "torch._inductor.compile_fx", "pricebench.serving")
+_MODULES = ("torch", "torch._dynamo", "torch._inductor.compile_fx", "pricebench.transforms")
 EAGER, NULL = "eager", "eager again"
 
 
@@ -180,9 +180,10 @@ def table(report: dict[str, Any]) -> str:
     machine = report["machine"]
     others = float(np.median([block.others or 0.0 for block in found]))
     told = (
-        f"Medians, and in brackets how many times faster than eager with 95 % intervals; "
-        f"{len(found)} blocks of forked, interleaved processes. {machine['cpu']}, {report['cores']} cores, {machine['threads']} threads, torch "
-        f"{machine['torch']}, {report['started'][:10]}; other programs used {others:.2f} cores."
+        "Medians, and in brackets how many times faster than eager with 95 % intervals; "
+        f"{len(found)} blocks of forked, interleaved processes. {machine['cpu']}, {report['cores']} cores, "
+        f"{machine['threads']} threads, torch {machine['torch']}, {report['started'][:10]}; other programs used "
+        f"{others:.2f} cores."
     )
     return "\n".join([*lines, "", told]) + "\n"
 
