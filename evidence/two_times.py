@@ -78,7 +78,6 @@ WAYS = {
     "eager+fold_normalization": Way(mode="eager+fold_normalization", cases=(_ONE,)),
     "torchscript+fold_normalization": Way(mode="torchscript+fold_normalization", cases=(_ONE,)),
     "aot+fold_normalization": Way(mode="aot+fold_normalization", cases=(_ONE,)),
-    "the three products alone": Way(mode="products", cases=(_NETWORK,)),
 }
 
 

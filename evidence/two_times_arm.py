@@ -41,8 +41,6 @@ def _forward(mode: str, folder: Path) -> Callable[[], object]:
 
     module = Artifacts.load(folder).model
     x_NF = torch.randn(FULL_ROWS, 5)
-    if mode == "products":
-        return _products(module, FULL_ROWS)
     return _prepared(mode, module, x_NF)
 
 
@@ -98,38 +96,6 @@ def _step(mode: str, folder: Path) -> Callable[[], object]:
     x_NF, z_N1 = torch.randn(FULL_ROWS, 5), torch.randn(FULL_ROWS, 1)
     step = TrainStep(mode_with(mode).prepare_training(module, x_NF), module, learning_rate=1e-5)
     return lambda: step(x_NF, z_N1)
-
-
-def _products(module: Any, num_rows: int) -> Callable[[], object]:
-    """The products alone, each by the library that is the fastest for it."""
-    import torch  # noqa: PLC0415
-    from torch import nn  # noqa: PLC0415
-
-    from pricebench.limits.libraries import LIBRARIES, Operands  # noqa: PLC0415
-    from pricebench.limits.measure import measured  # noqa: PLC0415
-    from pricebench.limits.records import Precision, Product  # noqa: PLC0415
-
-    there = [each for each in LIBRARIES if each.precision is Precision.FLOAT32 and each.missing() is None]
-    calls = []
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            product = Product(rows=num_rows, inner=layer.in_features, columns=layer.out_features)
-            best = min(
-                (
-                    rate
-                    for rate in measured(there, product, torch.get_num_threads())
-                    if rate.arithmetic == Precision.FLOAT32
-                ),
-                key=lambda rate: rate.seconds,
-            )
-            library = next(each for each in there if each.name == best.library)
-            calls.append(library.prepare(Operands.of(product, Precision.FLOAT32, 0), torch.get_num_threads()))
-
-    def products() -> None:
-        for call in calls:
-            call()
-
-    return products
 
 
 _CASES: dict[str, Callable[[str, Path], Callable[[], object]]] = {

@@ -5,8 +5,6 @@ import json
 import pytest
 import torch
 
-from pricebench.modes import ALL_MODES
-
 CONFTEST = """
     from pricebench.pytest_plugin import keep_history, note
     def pytest_configure(config):
@@ -257,12 +255,30 @@ def test_all_modes_adds_those_that_are_made_ahead_of_time(modes):
     ]
 
 
-def test_named_modes_alone_run_and_the_others_are_deselected_before_anything_is_set_up(modes):
+def test_named_modes_alone_run(modes):
     result = modes("--modes", "onnxruntime, eager")
 
-    assert [line for line in result.outlines if "ran" in line] != []
-    result.assert_outcomes(passed=2, deselected=len(ALL_MODES) - 2)
-    assert "ran fx" not in result.stdout.str()
+    assert [line.partition("ran ")[2] for line in result.outlines if "ran " in line] == ["eager", "onnxruntime"]
+    result.assert_outcomes(passed=2)
+
+
+def test_transformations_are_part_of_a_benchmarks_name(modes):
+    named = modes("--collect-only", "-q", "--modes", "fx+fold_normalization,eager")
+    before_each = modes("--collect-only", "-q", "--modes=eager,fx", "--transforms=fold_normalization,pad_to_bucket")
+
+    assert collected(named) == ["test_forward[eager]", "test_forward[fx+fold_normalization]"]
+    assert collected(before_each) == [
+        "test_forward[eager+fold_normalization+pad_to_bucket]",
+        "test_forward[fx+fold_normalization+pad_to_bucket]",
+    ]
+
+
+@pytest.mark.parametrize("option", ["--modes=fx+fold_normalisation", "--transforms=fold_normalisation"])
+def test_an_unknown_transformation_is_a_usage_error_too(modes, option):
+    result = modes(option)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --*: No transformation is called 'fold_normalisation'. Did you mean *"])
 
 
 def test_an_unknown_mode_is_a_usage_error_that_suggests_the_nearest(modes):

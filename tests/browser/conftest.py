@@ -20,6 +20,7 @@ from tests.dashboard.stored import EVIL, FACTS, MARKDOWN, forward, keep, stored_
 from tests.gate.made import block as gate_block
 from tests.gate.made import finding as gate_finding
 from tests.gate.made import report as gate_report
+from tests.limits.made import limits, rate
 from tests.serving import untrained_artifacts
 from tests.traffic.made import OURS, RIVAL, probe, whole
 from tests.traffic.made import server as load_server
@@ -73,6 +74,11 @@ def stored_load():
     return replace(made, probes=(*made.probes, *rates))
 
 
+def stored_limits():
+    """Limits of the machine with the traps; a library is one too."""
+    return limits(rate(EVIL, 60), rate(MARKDOWN, 100), machine={**FACTS, "cpu": EVIL}, warnings=(EVIL,))
+
+
 @pytest.fixture(scope="package")
 def chromium():
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -110,6 +116,8 @@ def stored(tmp_path_factory):
         recommended.save(home / "reports" / "recommendations" / f"aaaaaaaaaa_2026010{number}T000000Z.json")
     (home / "reports" / "serving").mkdir()
     stored_load().save(home / "reports" / "serving" / "aaaaaaaaaa_20260101T000000Z.json")
+    (home / "reports" / "limits").mkdir()
+    stored_limits().save(home / "reports" / "limits" / "aaaaaaaaaa_20260101T000000Z.json")
     artifacts = untrained_artifacts()
     artifacts.save(home / "artifacts")
     residuals = {"0.05": -150_000.0, "0.25": -60_000.0, "0.5": 0.0, "0.75": 60_000.0, "0.95": 150_000.0}

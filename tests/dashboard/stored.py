@@ -19,7 +19,7 @@ FACTS = {
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def stored_benchmark(function, params, seconds, *, samples=None, workload="house_prices", rows=2048):
+def stored_benchmark(function, params, seconds, *, samples=None, workload="house_prices", rows=2048, info=None):
     """An entry of pytest-benchmark's, with quartiles a tenth around the median."""
     stats = {
         "min": seconds * 0.8,
@@ -47,6 +47,7 @@ def stored_benchmark(function, params, seconds, *, samples=None, workload="house
             "max_abs_error": 1e-7,
             "mode": params[0] if params else None,
             **({"workload": workload} if workload else {}),
+            **(info or {}),
         },
         "options": {"timer": "perf_counter"},
     }

@@ -100,3 +100,12 @@ def test_rows_per_second_come_from_rows_and_median():
 
     assert row.rows_per_second == pytest.approx(1_024_000)
     assert cells(row, "eager")["rows"] == "1.02 M/s"
+
+
+def test_the_part_that_the_machine_needs_stands_beside_a_time():
+    known, unknown = benchmark("test_f[eager]", 4e-3, flop=1), benchmark("test_f[fx]", 2e-3)
+
+    (group,) = side_by_side([known, unknown], limit=lambda one: 1e-3 if "flop" in one.extra_info else None)
+
+    assert cells(group.rows[0], "eager")["of the limit"] == "25%"
+    assert "of the limit" not in cells(group.rows[1], "eager")

@@ -18,6 +18,7 @@ from tests.dashboard.stored import keep, stored_run
         ("cliff", "uv run pricebench cliff --reports"),
         ("time", "uv run pricebench profile --out"),
         ("recommend", "uv run pricebench recommend --reports"),
+        ("limits", "uv run pricebench limits --reports"),
         ("serving", "uv run --group load python -m benchmarks.serving --reports"),
     ],
 )
@@ -31,6 +32,7 @@ def test_where_nothing_is_a_sentence_names_the_command_that_mends_it(tmp_path, p
             "reports/gate",
             "reports/recommendations",
             "reports/serving",
+            "reports/limits",
             "artifacts",
         ):
             (tmp_path / folder).mkdir(parents=True)
