@@ -72,7 +72,7 @@ def _newest_run(settings: Settings, limits: Limits, threads: int) -> Run | None:
     history = parts.history_or_none(settings)
     if history is None:
         return None
-    for run_id in reversed(history.run_table["run"].tolist()):
+    for run_id in reversed(history.run_table["run"].to_pylist()):
         try:
             run = history.run(run_id)
         except PricebenchError:
