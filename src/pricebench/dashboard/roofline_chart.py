@@ -45,7 +45,7 @@ def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[st
     levels = roofs[roofs["kind"] == "arithmetic"].sort_values("intensity").groupby("roof", sort=False).tail(1)
     slopes = roofs[roofs["kind"] == "memory"].sort_values("intensity").groupby("roof", sort=False).head(1)
     named = alt.Chart(levels).mark_text(align="right", dy=-8, color=_GREY).encode(x=across, y=up, text="roof:N")
-    rising = alt.Chart(slopes).mark_text(align="left", dx=6, dy=-12, color=_GREY).encode(x=across, y=up, text="roof:N")
+    rising = alt.Chart(slopes).mark_text(align="left", dx=14, dy=10, color=_GREY).encode(x=across, y=up, text="roof:N")
     dots = (
         alt.Chart(points)
         .mark_point(filled=True, size=110, opacity=0.9)
