@@ -90,7 +90,7 @@ def _flop_of_epoch(module: nn.Module, feed: EpochFeed) -> None:
 
 def _graphs(mode: ExecutionMode) -> int:
     """Graphs that TorchDynamo has compiled in this process; dropping them does not set the counter back."""
-    if not mode.name.startswith("compile"):
+    if mode.base != "compile":
         return 0
     from torch._dynamo.utils import counters  # noqa: PLC0415 - seconds to import, and only `compile` has them
 

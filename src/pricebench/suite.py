@@ -84,11 +84,10 @@ def mode(execution_mode_name: str) -> Iterator[ExecutionMode]:
         found = mode_with(execution_mode_name)
     except ModeError as error:
         pytest.skip(str(error))
-    compiles = execution_mode_name.partition("+")[0] == "compile"
-    if compiles:
+    if found.base == "compile":
         forget()
     yield found
-    if compiles:
+    if found.base == "compile":
         forget()
 
 
@@ -197,7 +196,7 @@ def train_step_case(workload: Workload, mode: ExecutionMode, shape: str, device:
         forward = mode.build(quiet, inputs)
         for _ in range(WARM_UP_CALLS):
             errors = check(loss_and_gradients(workload, quiet, forward, inputs.clone(), targets), expected)
-        if remark and mode.name.startswith("compile"):
+        if remark and mode.base == "compile":
             forget()
         module = copy.deepcopy(workload.module) if remark else quiet
         torch.manual_seed(workload.seed)

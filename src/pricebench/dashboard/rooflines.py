@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pricebench.dashboard.plain import line_of
-from pricebench.history import Benchmark, Run
+from pricebench.history import Benchmark
 from pricebench.limits.benchmarks import roof_of
 from pricebench.limits.records import Limits, Precision
 from pricebench.limits.roofline import peak
@@ -97,9 +98,9 @@ def points_table(points: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def is_of(limits: Limits, run: Run) -> bool:
-    """Whether a run was measured on the machine of these limits, on any number of threads."""
-    return all(run.facts.get(name) == value for name, value in limits.machine.items() if name != "threads")
+def is_of(limits: Limits, facts: Mapping[str, Any]) -> bool:
+    """Whether facts are those of the machine of these limits, on any number of threads."""
+    return all(facts.get(name) == value for name, value in limits.machine.items() if name != "threads")
 
 
 def finding(points: pd.DataFrame) -> str:

@@ -55,7 +55,7 @@ def machine_label(fingerprint: object, facts: object) -> str:
     """A fingerprint with what a person knows it by."""
     if not isinstance(fingerprint, str):
         return UNKNOWN
-    known = _as_mapping(facts)
+    known = as_mapping(facts)
     threads = known.get("threads")
     told = [
         str(known.get("cpu") or "unknown CPU"),
@@ -67,7 +67,8 @@ def machine_label(fingerprint: object, facts: object) -> str:
     return line_of(f"{', '.join(filter(None, told))} ({fingerprint})")
 
 
-def _as_mapping(facts: object) -> Mapping[str, Any]:
+def as_mapping(facts: object) -> Mapping[str, Any]:
+    """The facts of a run, which the index keeps as JSON."""
     try:
         found = json.loads(facts) if isinstance(facts, str) else facts
     except ValueError:

@@ -61,6 +61,11 @@ class ExecutionMode:
     precision: torch.dtype | None = None
     portable: Portable | None = None
 
+    @property
+    def base(self) -> str:
+        """The name without the transformations behind a plus each."""
+        return self.name.partition("+")[0]
+
     def prepare_inference(self, module: nn.Module, example: Example) -> Forward:
         """Snapshot `module` for inference; later changes of its weights are not seen, in any mode.
 

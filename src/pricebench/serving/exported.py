@@ -59,7 +59,7 @@ class Says:
         """What a file that is written here and now has to say."""
         is_machine_code = mode.needs_compiler
         return cls(
-            mode=mode.name.partition("+")[0],
+            mode=mode.base,
             model=artifacts.stats.model_digest,
             features=artifacts.stats.feature_names,
             sizes=tuple(sizes),

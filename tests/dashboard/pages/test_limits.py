@@ -16,7 +16,7 @@ def machine(tmp_path):
     folder.mkdir(parents=True)
     limits(machine=dict(FACTS), warnings=(EVIL,)).save(folder / "aaaaaaaaaa_20260101T000000Z.json")
     measured = [stored_benchmark("test_forward", ("eager", "full"), 2e-3, info=INFO)]
-    keep(tmp_path / "reports", stored_run(measured))
+    keep(tmp_path / "reports", stored_run(measured, facts={**FACTS, "threads": 1}))
     return tmp_path
 
 

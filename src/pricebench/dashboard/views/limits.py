@@ -7,6 +7,7 @@ import streamlit as st
 from pricebench.dashboard.plain import line_of, plain_long
 from pricebench.dashboard.roofline_chart import roofline
 from pricebench.dashboard.rooflines import finding, is_of, points_frame, points_table, roofs_frame
+from pricebench.dashboard.runs import as_mapping
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.tables import section_frame
 from pricebench.dashboard.views import parts
@@ -68,15 +69,15 @@ def _label(limits: Limits) -> str:
 
 
 def _newest_run(settings: Settings, limits: Limits, threads: int) -> Run | None:
-    """The newest run of the same machine in which something ran on so many threads."""
+    """The newest run of the same machine on so many threads; only that one is read, the index knows the others."""
     history = parts.history_or_none(settings)
     if history is None:
         return None
-    for run_id in reversed(history.run_table["run"].to_pylist()):
-        try:
-            run = history.run(run_id)
-        except PricebenchError:
-            continue
-        if is_of(limits, run) and not points_frame(limits, run.benchmarks, threads).empty:
-            return run
+    for row in history.runs.iloc[::-1].itertuples():
+        facts = as_mapping(row.facts)
+        if facts.get("threads") == threads and is_of(limits, facts):
+            try:
+                return history.run(str(row.run))
+            except PricebenchError:
+                continue
     return None
