@@ -14,12 +14,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.cases import checked_error
 from pricebench.agreement import in_float64
 from pricebench.limits.libraries import LIBRARIES
-from pricebench.limits.measure import in_turns, measured
+from pricebench.limits.measure import measured
 from pricebench.limits.records import Precision, Product
 from pricebench.model import MLP
 from pricebench.modes import MODES, ExecutionMode
 from pricebench.suite import train_step_case
 from pricebench.training import EpochFeed, TrainStep
+from pricebench.turns import in_turns
 from pricebench.workload import FULL_ROWS, Workload, count_flop
 
 EPOCH_BATCHES = 10
@@ -134,7 +135,8 @@ def _best_matmul_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], 
     }
     groups: dict[str, list[Callable[[], object]]] = {name: [] for name in libraries if name in precise}
     for product in _products(module):
-        times = in_turns(dict.fromkeys(groups, product), libraries)
+        calls, settings = dict.fromkeys(groups, product), {name: libraries[name].setting for name in groups}
+        times = in_turns(calls, slice_seconds=3e-3, slices=15, settings=settings)
         groups[min(groups, key=lambda name: min(times[name]))].append(product)
 
     def epoch() -> None:

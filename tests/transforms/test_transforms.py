@@ -33,7 +33,8 @@ def test_the_pages_example_does_what_the_page_says():
 
 
 def test_the_page_has_a_row_for_each():
-    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
+    first, _, _ = PAGE.partition("\n## ")
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", first, re.MULTILINE)
 
     assert rows == [(each.name, each.summary, each.keeps) for each in TRANSFORMS]
 

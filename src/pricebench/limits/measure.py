@@ -8,19 +8,20 @@ from __future__ import annotations
 import statistics
 import time
 import timeit
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 import numpy as np
 import torch
 
-from pricebench.limits.libraries import LIBRARIES, Library, Multiply, Operands, as_float64
+from pricebench.limits.libraries import LIBRARIES, Library, Operands, as_float64
 from pricebench.limits.records import Bandwidth, Limits, Precision, Product, Rate
 from pricebench.load import LoadMeter
 from pricebench.machine import this_machine
 from pricebench.modes.base import reason_of
 from pricebench.modes.packages import cpu_flags
+from pricebench.turns import in_turns, seconds_per_call
 from pricebench.units import Second
 
 # The layers of the default model, full batch; its middle layer for few houses; and a square that caches hold no more.
@@ -125,7 +126,8 @@ def measured(libraries: Sequence[Library], product: Product, threads: int, *, se
         with library.setting():
             found_MN = as_float64(multiplies[library.name]())
         errors[library.name] = float((np.abs(found_MN - exact_MN) / np.maximum(magnitude_MN, 1e-30)).max())
-    times = in_turns(multiplies, {library.name: library for library in libraries})
+    settings = {library.name: library.setting for library in libraries}
+    times = in_turns(multiplies, slice_seconds=_SLICE, slices=_SLICES, settings=settings)
     return [
         Rate(
             library=library.name,
@@ -139,27 +141,6 @@ def measured(libraries: Sequence[Library], product: Product, threads: int, *, se
         )
         for library in libraries
     ]
-
-
-def in_turns(multiplies: Mapping[str, Multiply], libraries: Mapping[str, Library]) -> dict[str, list[Second]]:
-    """Seconds per call of each, a slice after another's."""
-    counts: dict[str, int] = {}
-    times: dict[str, list[Second]] = {name: [] for name in multiplies}
-    for turn in range(_SLICES + 1):
-        for name, multiply in multiplies.items():
-            with libraries[name].setting():
-                if turn == 0:  # warms up, and says how many calls fill a slice
-                    counts[name] = max(1, int(_SLICE / _slice(multiply, 3)))
-                else:
-                    times[name].append(_slice(multiply, counts[name]))
-    return times
-
-
-def _slice(call: Callable[[], object], number: int) -> Second:
-    started = time.perf_counter()
-    for _ in range(number):
-        call()
-    return (time.perf_counter() - started) / number
 
 
 def arithmetic_of(precision: Precision, error: float) -> str:
@@ -189,9 +170,9 @@ def bandwidth(size: int, threads: int) -> Bandwidth:
     }
     found = []
     for how, (read, empty) in readers.items():
-        number = max(1, int(_SLICE / _slice(read, 3)))
-        seconds = min(_slice(read, number) for _ in range(_SLICES))
-        call = min(_slice(empty, 1000) for _ in range(3))
+        number = max(1, int(_SLICE / seconds_per_call(read, 3)))
+        seconds = min(seconds_per_call(read, number) for _ in range(_SLICES))
+        call = min(seconds_per_call(empty, 1000) for _ in range(3))
         # Never more than half: what is left would be the difference of two noises.
         found.append((size / max(seconds - call, seconds / 2), how))
     per_second, how = max(found)

@@ -6,22 +6,11 @@ adds the bias and takes the maximum while a block of the product is still in reg
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule
 
 from pricebench.transforms.base import Transform
-from pricebench.transforms.graphs import (
-    finish,
-    is_relu,
-    layer_of,
-    linear_layers,
-    only_argument,
-    only_user,
-    own_bias,
-    own_tensor,
-)
+from pricebench.transforms.graphs import finish, linear_layers, replace_layer
 
 
 def missing() -> str | None:
@@ -32,27 +21,16 @@ def missing() -> str | None:
 
 
 def _apply(graph: GraphModule) -> str:
-    fused = [fuse(graph, linear) for linear in linear_layers(graph, (torch.float32, torch.bfloat16))]
+    # Packed once a weight would save microseconds a call, and be a tensor that no mode can copy or write.
+    call = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
+    fused = [
+        replace_layer(graph, linear, call, [], "") for linear in linear_layers(graph, (torch.float32, torch.bfloat16))
+    ]
     if not fused:
         return ""
     finish(graph)
     num_relus = sum(fused)
     return f"{len(fused)} linear layers are one call of oneDNN each, {num_relus} of them with their ReLU"
-
-
-def fuse(graph: GraphModule, linear: Node) -> bool:
-    """Let oneDNN do a linear layer, and the ReLU that alone uses it; whether there was one."""
-    x = only_argument(linear)
-    relu = only_user(linear, lambda node: is_relu(graph, node))
-    end = relu or linear
-    with graph.graph.inserting_before(end):
-        weight = own_tensor(graph, f"{linear.target}_weight", layer_of(graph, linear).weight.detach())
-        bias = own_bias(graph, linear)
-        args: tuple[Any, ...] = (x, weight, bias, "relu" if relu else "none", [], "")
-        # Packed once it would save a few microseconds a call, and be a tensor that no mode can copy or write.
-        fused = graph.graph.call_function(torch.ops.mkldnn._linear_pointwise, args)  # noqa: SLF001
-    end.replace_all_uses_with(fused)
-    return relu is not None
 
 
 TRANSFORM = Transform(

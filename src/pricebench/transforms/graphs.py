@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -76,10 +77,22 @@ def own_tensor(graph: GraphModule, name: str, value: Tensor) -> Node:
     return graph.graph.get_attr(name)
 
 
-def own_bias(graph: GraphModule, linear: Node) -> Node | None:
-    """Keep the bias of a layer with the graph, if it has one."""
-    bias = dict(layer_of(graph, linear).named_parameters()).get("bias")
-    return None if bias is None else own_tensor(graph, f"{linear.target}_bias", bias.detach())
+def replace_layer(graph: GraphModule, linear: Node, function: Callable[..., Any], *more: Any) -> bool:
+    """Let `function(x, weight, bias, "relu" or "none", *more)` do a layer, and the ReLU that alone uses it.
+
+    Returns:
+        Whether there was such a ReLU.
+    """
+    layer, relu = layer_of(graph, linear), only_user(linear, lambda node: is_relu(graph, node))
+    end = relu or linear
+    with graph.graph.inserting_before(end):
+        weight, bias = (
+            None if value is None else own_tensor(graph, f"{linear.target}_{name}", value.detach())
+            for name, value in (("weight", layer.weight), ("bias", dict(layer.named_parameters()).get("bias")))
+        )
+        args = (only_argument(linear), weight, bias, "relu" if relu else "none", *more)
+        end.replace_all_uses_with(graph.graph.call_function(function, args))
+    return relu is not None
 
 
 def finish(graph: GraphModule) -> None:

@@ -5,25 +5,16 @@ Nothing is set for the process: a layer whose best choice depends on its rows as
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule, Node
+from torch.fx import GraphModule
 
 from pricebench.transforms.base import Transform
 from pricebench.transforms.fuse_linear_relu import missing
-from pricebench.transforms.graphs import (
-    finish,
-    is_relu,
-    layer_of,
-    linear_layers,
-    only_argument,
-    only_user,
-    own_bias,
-    own_tensor,
-)
+from pricebench.transforms.graphs import finish, is_relu, layer_of, linear_layers, only_user, replace_layer
+from pricebench.turns import in_turns
 from pricebench.units import Second
 
 _ROWS = (1, 8, 64, 512, 2048)
@@ -49,21 +40,12 @@ def _apply(graph: GraphModule) -> str:
         relu = only_user(linear, lambda node: is_relu(graph, node))
         rows_from = _rows_from(layer, "relu" if relu else "none")
         if rows_from < _NEVER:
-            _replace(graph, linear, relu, rows_from)
+            replace_layer(graph, linear, linear_by_rows, rows_from)
             chosen.append(f"{linear.target} from {rows_from} rows")
     if not chosen:
         return ""
     finish(graph)
     return f"oneDNN for {', '.join(chosen)}, by measurement on {torch.get_num_threads()} threads"
-
-
-def _replace(graph: GraphModule, linear: Node, relu: Node | None, rows_from: int) -> None:
-    layer, end = layer_of(graph, linear), relu or linear
-    with graph.graph.inserting_before(end):
-        weight = own_tensor(graph, f"{linear.target}_weight", layer.weight.detach())
-        bias = own_bias(graph, linear)
-        args = (only_argument(linear), weight, bias, "relu" if relu else "none", rows_from)
-        end.replace_all_uses_with(graph.graph.call_function(linear_by_rows, args))
 
 
 def _rows_from(layer: nn.Linear, relu: str) -> int:
@@ -72,33 +54,16 @@ def _rows_from(layer: nn.Linear, relu: str) -> int:
     for rows in reversed(_ROWS):
         x = torch.randn(rows, layer.in_features)
         with torch.inference_mode():
-            plain, fused = (_call(x, layer, relu, rows_from) for rows_from in (_NEVER, 0))
-            if _seconds_in_turns(plain, fused) < _WINS:
-                break
+            calls = {"plain": _call(x, layer, relu, _NEVER), "fused": _call(x, layer, relu, 0)}
+            times = in_turns(calls, slice_seconds=_SLICE, slices=_SLICES)
+        if min(times["plain"]) < _WINS * min(times["fused"]):
+            break
         fewest = rows
     return fewest
 
 
 def _call(x: Tensor, layer: nn.Linear, relu: str, rows_from: int) -> Callable[[], Tensor]:
     return lambda: linear_by_rows(x, layer.weight, layer.bias, relu, rows_from)
-
-
-def _seconds_in_turns(first: Callable[[], object], second: Callable[[], object]) -> float:
-    """How many times longer the first takes: the best slice of each, slices taken in turns."""
-    best = [float("inf"), float("inf")]
-    calls = (first, second)
-    number = max(1, int(_SLICE / _slice(first, 2)))
-    for _ in range(_SLICES):
-        for which, call in enumerate(calls):
-            best[which] = min(best[which], _slice(call, number))
-    return best[0] / best[1]
-
-
-def _slice(call: Callable[[], object], number: int) -> Second:
-    started = time.perf_counter()
-    for _ in range(number):
-        call()
-    return (time.perf_counter() - started) / number
 
 
 TRANSFORM = Transform(
