@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -143,6 +143,46 @@ def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
     refused = next(body for statuses, body in found if statuses == [503])
     assert json.loads(refused) == {"error": "the worker that had this request died. Try again."}
     assert server.metrics()[ANSWERED_BY_NO_WORKER] - before == statuses[503]
+
+
+@contextmanager
+def first_in_line(core):
+    """Run on this core, and before anything else on it where that is allowed."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, core)
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_a_worker_that_is_killed_just_after_an_answer_has_left_sends_no_second_one(two_workers, _):
+    server = two_workers
+    server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+    server.until(lambda: server.metrics()["pricebench_connections"] == 1)
+    one = server.workers()[1]
+    with ExitStack() as stack:
+        asking = [stack.enter_context(server.connect()) for _ in range(8)]
+        server.until(lambda: server.metrics()["pricebench_connections"] == 9)
+        # The worker sends an answer, and has not gone on yet when the client has it.
+        with first_in_line(os.sched_getaffinity(one)):
+            for sock in asking:
+                sock.sendall(request_bytes())
+            for sock in asking:
+                assert sock.recv(1 << 16).startswith(b"HTTP/1.1 200")
+            os.kill(one, signal.SIGKILL)
+        server.until(lambda: one not in server.workers())
+
+        # Each goes on as if nothing had happened, and gets one answer.
+        for sock in asking:
+            sock.sendall(request_bytes())
+            sock.shutdown(socket.SHUT_WR)
+        assert [answers_on(sock)[0] for sock in asking] == [[200]] * 8
 
 
 def test_under_load_every_request_is_answered_when_workers_are_killed(two_workers):

@@ -19,6 +19,7 @@ from pricebench.server import shortcut
 from pricebench.server.answers import Answer
 from pricebench.server.app import App
 from pricebench.server.board import Board, Doing
+from pricebench.server.counted import CountedTransport
 from pricebench.server.counters import Counters
 from pricebench.server.limits import Limits
 from pricebench.server.refusing import response
@@ -115,7 +116,7 @@ class Connections:
         self._on_close(connection.place)
 
     def answered(self, connection: Connection) -> None:
-        """Mark it as doing nothing as soon as its answer is sent, which the loop does after this turn."""
+        """Mark it as doing nothing after this turn of the loop, which has sent its answer unless the client is slow."""
         if not self._answered:
             self.loop.call_soon(self._settle)
         self._answered.append(connection)
@@ -165,7 +166,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
-        super().connection_made(transport)
+        counted = CountedTransport(transport, self._connections.board, self.place)
+        super().connection_made(counted)  # type: ignore[arg-type] # it has what uvicorn asks of one
         self._connections.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -264,6 +266,7 @@ class Connection(HttpToolsProtocol):
         content = shortcut.as_bytes(answer, self._connections.date)
         if not request.keep_alive:
             content = content.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
+        self._mark_answered(is_last=not request.keep_alive)  # before any of it can leave
         self.transport.write(content)
         self._connections.app.count("price", "POST", "/v1/price", answer, request.arrived)
         if not request.keep_alive:
@@ -272,9 +275,11 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A request is answered."""
+        is_closing = self.transport.is_closing()
+        self._mark_answered(is_last=is_closing)
         if self.pipeline:
             super().on_response_complete()
-        elif not self.transport.is_closing():
+        elif not is_closing:
             # What uvicorn does, but for the timer: idle connections are found by their time.
             self.flow.resume_reading()
         self._connections.answered(self)
@@ -288,8 +293,14 @@ class Connection(HttpToolsProtocol):
     def _begin(self) -> None:
         self._is_receiving = True
         self._since = self._connections.clock()
-        if self._doing[self.place] == Doing.NOTHING:
-            self._doing[self.place] = Doing.REQUEST
+        self._doing[self.place] = Doing.REQUEST
+
+    def _mark_answered(self, *, is_last: bool) -> None:
+        """Say on the board that nothing is left to answer, unless there is."""
+        if is_last:
+            self._doing[self.place] = Doing.LAST
+        elif not self._is_receiving and not self.pipeline:
+            self._doing[self.place] = Doing.ANSWER
 
     @property
     def _waits_for_answer(self) -> bool:
@@ -303,10 +314,15 @@ class Connection(HttpToolsProtocol):
 
     def settle(self) -> None:
         """Say on the board that all is answered and sent, if it is."""
-        if self._is_receiving or self._waits_for_answer or self.transport.is_closing():
+        if self._waits_for_answer or self.transport.is_closing():
             return
-        unsent = self.transport.get_write_buffer_size()
-        self._doing[self.place] = Doing.ANSWER if unsent else Doing.NOTHING
+        is_sent = not self.transport.get_write_buffer_size()
+        if self._is_receiving:
+            if is_sent:
+                self._connections.board.sent[self.place] = self._connections.board.answered[self.place]
+            return
+        if is_sent:
+            self._connections.board.settle(self.place)
         self._since = self._connections.clock()
 
     def look_at_the_clock(self, now: Second) -> None:
@@ -357,7 +373,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._nobody_listens()
-        self._doing[self.place] = Doing.ANSWER
+        self._doing[self.place] = Doing.LAST
         self.transport.write(response(status, message))
         self.transport.close()
         self._connections.counters.request("other", status, self._connections.clock() - self._since)

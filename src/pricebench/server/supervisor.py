@@ -226,13 +226,12 @@ class Supervisor:
                 )
                 continue
             place = self._free.popleft()
-            self._board.received[place] = 0
+            self._board.clear(place)
             self._give(place, connection)
         return True
 
     def _give(self, place: int, connection: socket.socket) -> None:
         """Let the worker answer that has the fewest connections, one that is ready before one that is not."""
-        self._board.doing[place] = Doing.NOTHING
         for worker in sorted(self._workers.values(), key=lambda each: (not each.is_ready, len(each.connections))):
             if worker.give(place, connection):
                 return
@@ -299,13 +298,15 @@ class Supervisor:
     def _say_goodbye(self, worker: Worker) -> None:
         """Answer the requests that a dead worker had, and let others have its other connections."""
         for place, connection in worker.connections.items():
-            found = fate(connection, self._board.doing[place], self._board.received[place])
-            if found is Fate.MOVE and self._ends_at is None:
-                self._give(place, connection)
-                continue
+            found = fate(connection, self._board.state(place))
             if found is Fate.REFUSE:
                 self._free.append(place)
                 self._refuse(connection, "the worker that had this request died. Try again.")
+                continue
+            if found is Fate.MOVE:
+                self._board.settle(place)
+            if found is Fate.MOVE and self._ends_at is None:
+                self._give(place, connection)
             else:
                 self._let_go(place, connection)
         worker.connections.clear()
