@@ -151,5 +151,7 @@ def default_tolerance(module: nn.Module, *, dtype: torch.dtype | None = None, ro
     sums = [parameter[0].numel() for parameter in module.parameters() if parameter.ndim > 1]
     kinds = [parameter.dtype for parameter in module.parameters() if parameter.is_floating_point()]
     dtype = dtype or max(kinds, key=lambda kind: torch.finfo(kind).eps, default=torch.float32)
-    roundings = max(1, len(sums)) * math.sqrt(max([rows, *sums])) * torch.finfo(dtype).eps / 2
+    # Whole numbers of 8 bits are a 127th of the largest apart.
+    apart = torch.finfo(dtype).eps if dtype.is_floating_point else 1 / torch.iinfo(dtype).max
+    roundings = max(1, len(sums)) * math.sqrt(max([rows, *sums])) * apart / 2
     return min(0.1, _SLACK * roundings)

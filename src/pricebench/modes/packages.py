@@ -169,6 +169,12 @@ def _most_rows(program: ExportedProgram) -> int:
     return max(rows)
 
 
+def _has_own_kernels(program: ExportedProgram) -> bool:
+    """Whether products are few enough rows for Inductor's own kernels, and not in int8: those corrupt memory."""
+    names = {str(node.target) for node in program.graph.nodes}
+    return _most_rows(program) <= _FEW_ROWS and not any(name.startswith("onednn.qlinear") for name in names)
+
+
 def _options(program: ExportedProgram) -> dict[str, Any]:
     import torch._inductor.config as inductor  # noqa: PLC0415
     from torch._inductor import cpp_builder  # noqa: PLC0415
@@ -179,7 +185,7 @@ def _options(program: ExportedProgram) -> dict[str, Any]:
     # Which is quicker is not tried out: on a busy machine that chooses wrongly, and a package is there to stay.
     own_kernels = {"max_autotune": True, "max_autotune_gemm_backends": "CPP"}
     wanted = {
-        **(own_kernels if _most_rows(program) <= _FEW_ROWS else {}),
+        **(own_kernels if _has_own_kernels(program) else {}),
         "aot_inductor.allow_stack_allocation": True,
         "aot_inductor.enable_frame_pointer": False,
         "aot_inductor.enable_line_tables": False,

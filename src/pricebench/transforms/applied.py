@@ -13,20 +13,26 @@ from torch.fx.passes.shape_prop import ShapeProp
 from pricebench.errors import ModeError, unknown_name
 from pricebench.inputs import Example, Inputs
 from pricebench.modes.fx import trace
-from pricebench.transforms import bfloat16, fold_normalization, fuse_linear_relu, matmul_backend, pad_to_bucket
-from pricebench.transforms.base import Transform
+from pricebench.transforms import bfloat16, fold_normalization, fuse_linear_relu, int8, matmul_backend, pad_to_bucket
+from pricebench.transforms.base import Transform, calibrate
 
 TRANSFORMS = (
     fold_normalization.TRANSFORM,
     fuse_linear_relu.TRANSFORM,
     matmul_backend.TRANSFORM,
     bfloat16.TRANSFORM,
+    int8.TRANSFORM,
+    int8.DYNAMIC,
     pad_to_bucket.TRANSFORM,
 )
 
 
 def transformed(
-    module: nn.Module, example: Example, transforms: Sequence[str | Transform]
+    module: nn.Module,
+    example: Example,
+    transforms: Sequence[str | Transform],
+    *,
+    calibration: Example | None = None,
 ) -> tuple[GraphModule, list[str]]:
     """Apply transformations, in their order, to a copy of a module for inference.
 
@@ -34,17 +40,20 @@ def transformed(
         module: Left as it is.
         example: Arguments of a call.
         transforms: Names of ours, or others.
+        calibration: Arguments of a call on rows of training, for those that need to know the range of each layer.
 
     Returns:
         The graph, and a sentence for each of them.
 
     Raises:
-        ModeError: No transformation has this name or can run here, or torch.fx cannot trace the module.
+        ModeError: No transformation has this name or can run here, one needs rows to calibrate on, or torch.fx cannot
+            trace the module.
     """
     chosen = [transform_named(each) if isinstance(each, str) else each for each in transforms]
     snapshot = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
     inputs = Inputs.of(example)
     graph = trace(snapshot, inputs)
+    calibrate(graph, None if calibration is None else Inputs.of(calibration))
     told = []
     for transform in chosen:
         _note_shapes(graph, inputs)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.fx import GraphModule
 
+from pricebench.inputs import Inputs
 from pricebench.modes.base import always_available
 
 
@@ -35,6 +36,20 @@ class Transform:
     precision: torch.dtype | None = None
     missing: Callable[[], str | None] = always_available
     apply: Callable[[GraphModule], str]
+
+
+_CALIBRATION = "pricebench_calibration"
+
+
+def calibrate(graph: GraphModule, rows: Inputs | None) -> None:
+    """Note a call on rows of training, for transformations that must know which numbers a layer meets."""
+    graph.meta[_CALIBRATION] = rows
+
+
+def calibration_of(graph: GraphModule) -> Inputs | None:
+    """What was noted."""
+    rows: Inputs | None = graph.meta.get(_CALIBRATION)
+    return rows
 
 
 Around: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import IO
 
 from torch import nn
+from torch.fx import GraphModule
 
-from pricebench.inputs import Inputs
+from pricebench.inputs import Example, Inputs
 from pricebench.modes import ExecutionMode, Forward, mode_named
 from pricebench.transforms.applied import transform_named, transformed
 from pricebench.transforms.base import surrounded
@@ -16,21 +17,24 @@ from pricebench.transforms.base import surrounded
 PLUS = "+"
 
 
-def mode_with(name: str, transforms: Sequence[str] = ()) -> ExecutionMode:
+def mode_with(name: str, transforms: Sequence[str] = (), *, calibration: Example | None = None) -> ExecutionMode:
     """Find a mode that can run here, with transformations.
 
     Args:
         name: Of a mode, with names of transformations behind a plus each.
         transforms: Names of more.
+        calibration: As in `transformed`.
 
     Raises:
         ModeError: There is no such mode or transformation, or it cannot run here.
     """
     mode, *named = name.split(PLUS)
-    return with_transforms(mode_named(mode), [*named, *transforms])
+    return with_transforms(mode_named(mode), [*named, *transforms], calibration=calibration)
 
 
-def with_transforms(mode: ExecutionMode, transforms: Sequence[str]) -> ExecutionMode:
+def with_transforms(
+    mode: ExecutionMode, transforms: Sequence[str], *, calibration: Example | None = None
+) -> ExecutionMode:
     """The same mode for inference, of what the transformations make of a module.
 
     Raises:
@@ -40,19 +44,22 @@ def with_transforms(mode: ExecutionMode, transforms: Sequence[str]) -> Execution
     if not transforms:
         return mode
 
+    def changed(module: nn.Module, inputs: Inputs) -> GraphModule:
+        return transformed(module, inputs, transforms, calibration=calibration)[0]
+
     def build(module: nn.Module, inputs: Inputs) -> Forward:
-        graph, _ = transformed(module, inputs, transforms)
+        graph = changed(module, inputs)
         return surrounded(graph, mode.build(graph, inputs))
 
     def code(module: nn.Module, inputs: Inputs) -> str:
         assert mode.code is not None
-        return mode.code(transformed(module, inputs, transforms)[0], inputs)
+        return mode.code(changed(module, inputs), inputs)
 
     portable = mode.portable
 
     def save(module: nn.Module, example: Inputs, sizes: Sequence[int], file: IO[bytes], says: str) -> None:
         assert portable is not None
-        portable.save(transformed(module, example, transforms)[0], example, sizes, file, says)
+        portable.save(changed(module, example), example, sizes, file, says)
 
     return replace(
         mode,
