@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from pricebench.agreement import in_float64
+from pricebench.agreement import default_tolerance, in_float64
 from pricebench.artifacts import Artifacts
 from pricebench.data import Dataset
 from pricebench.suite import WARM_UP_CALLS
@@ -45,6 +45,14 @@ def dollar_tolerance(artifacts: Artifacts) -> float:
     return TOLERANCE * float(artifacts.stats.price.std)
 
 
+def _tolerance_of(precision: torch.dtype | None, artifacts: Artifacts, price_N: Tensor) -> float:
+    """In dollars: of float32, or what less explains, relative to the largest z-score."""
+    if precision is None:
+        return dollar_tolerance(artifacts)
+    largest = float((price_N - artifacts.stats.price.mean).abs().max())
+    return default_tolerance(artifacts.model, dtype=precision) * largest
+
+
 def houses(shape: str, workload: Workload, training_rows: Dataset) -> NDArray[np.float64]:
     """Raw features of training rows, `(N, F)`: as many as the shape has, or says; repeated where there are fewer."""
     rows = int(shape) if shape.isdigit() else min(workload.rows(shape), training_rows.num_rows)
@@ -56,9 +64,15 @@ def time_prices(
     price: Callable[[NDArray[np.float64]], NDArray[Any]],
     features_NF: NDArray[np.float64],
     artifacts: Artifacts,
+    *,
+    precision: torch.dtype | None = None,
 ) -> None:
-    """Time raw features to dollars, `(N, F)` to `(N,)`; checked before, by calls that warm up, and after."""
-    expected, tolerance = prices_in_float64(artifacts, features_NF), dollar_tolerance(artifacts)
+    """Time raw features to dollars, `(N, F)` to `(N,)`; checked before, by calls that warm up, and after.
+
+    `precision` is that of matrix products, where it is less than float32.
+    """
+    expected = prices_in_float64(artifacts, features_NF)
+    tolerance = _tolerance_of(precision, artifacts, expected)
     for _ in range(WARM_UP_CALLS):
         checked_error(torch.from_numpy(price(features_NF)), expected, tolerance=tolerance)
 

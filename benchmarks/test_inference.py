@@ -42,4 +42,4 @@ def test_predict(
     benchmark.extra_info.update({**info, "shape": shape})
 
     predictor = Predictor(artifacts, mode=mode.name)
-    time_prices(benchmark, predictor.predict, features_NF, artifacts)
+    time_prices(benchmark, predictor.predict, features_NF, artifacts, precision=mode.precision)

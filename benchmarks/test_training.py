@@ -16,6 +16,7 @@ from pricebench.agreement import in_float64
 from pricebench.limits.libraries import LIBRARIES
 from pricebench.limits.measure import measured
 from pricebench.limits.records import Precision, Product
+from pricebench.matmul import chosen, multiplied_by
 from pricebench.model import MLP
 from pricebench.modes import MODES, ExecutionMode
 from pricebench.suite import train_step_case
@@ -51,7 +52,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("threads", [1, 2], ids=["1", "2"], indirect=True)
 @pytest.mark.parametrize("loop", ["pricebench", "dataloader", "torch_mm", "best_matmul"])
 def test_training_rows(benchmark: BenchmarkFixture, loop: str, threads: int) -> None:
-    """An eager epoch of ten full batches: our feed, the plain loop it must beat, and the matrix products alone.
+    """An eager epoch of ten full batches: our loop, the plain one that it must beat, and the matrix products alone.
 
     The products by `torch.mm` (`matmul` in runs up to November 2026), and each by the faster of the libraries of torch
     that are there.
@@ -90,9 +91,12 @@ def _our_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:
     feed = EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=True, seed=0)
     step = TrainStep(module, module, learning_rate=1e-3)
 
+    library = chosen("auto")  # as `pricebench train` does by default
+
     def epoch() -> None:
-        for x_BF, z_B1 in feed.epoch():
-            step(x_BF, z_B1)
+        with multiplied_by(library):
+            for x_BF, z_B1 in feed.epoch():
+                step(x_BF, z_B1)
 
     return epoch
 

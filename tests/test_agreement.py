@@ -156,6 +156,8 @@ def test_the_tolerance_of_the_house_price_network_by_hand():
     assert default_tolerance(layers) == 10 * 3 * 16 * 2.0**-24
     assert default_tolerance(layers.half()) == 0.1
     assert default_tolerance(nn.ReLU()) == 10 * 2.0**-24
+    # Steps of 8 bits: 127 to each side of zero.
+    assert default_tolerance(nn.Linear(1, 1), dtype=torch.int8) == pytest.approx(10 / 127 / 2)
 
 
 @given(

@@ -8,12 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE, Artifacts, load_metrics, save_metrics
+from pricebench.artifacts import (
+    CALIBRATION_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    STATS_FILE,
+    Artifacts,
+    load_metrics,
+    save_metrics,
+)
 from pricebench.errors import ArtifactError
 from pricebench.model import MLP, MLPConfig, model_digest, save_model
 from pricebench.normalization import TrainingStats
 from pricebench.serving import Predictor
+from pricebench.tensorfile import save_record
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -141,3 +151,42 @@ def test_missing_or_broken_metrics_are_refused_with_the_command(tmp_path, conten
 
     with pytest.raises(ArtifactError, match=f"{says}.*pricebench train"):
         load_metrics(tmp_path)
+
+
+# ---- rows to calibrate on ------------------------------------------------------------------------------------------
+
+
+def with_rows(pair, num_rows=3):
+    return replace(pair, calibration=torch.arange(5.0 * num_rows, dtype=torch.float64).reshape(num_rows, 5))
+
+
+def test_rows_of_training_come_back(golden):
+    pair = with_rows(retrained(golden))
+
+    pair.save(golden)
+
+    assert torch.equal(Artifacts.load(golden).calibration, pair.calibration)
+
+
+def test_an_older_folder_has_none(golden):
+    assert Artifacts.load(golden).calibration is None
+
+
+def test_rows_of_another_training_are_none_of_this_model(golden):
+    with_rows(retrained(golden)).save(golden / "other")
+    shutil.copy(golden / "other" / CALIBRATION_FILE, golden / CALIBRATION_FILE)
+
+    assert Artifacts.load(golden).calibration is None
+
+
+@pytest.mark.parametrize(
+    "rows", [torch.zeros(3, 4, dtype=torch.float64), torch.zeros(3, 5), torch.full((1, 5), torch.nan).double(), 7]
+)
+def test_rows_that_cannot_be_features_are_refused(golden, rows):
+    pair = retrained(golden)
+    pair.save(golden)
+    content = {"features_NF": rows, "model_digest": pair.stats.model_digest}
+    save_record(golden / CALIBRATION_FILE, "pricebench.calibration", 1, content)
+
+    with pytest.raises(ArtifactError, match=r"expected finite rows of 5 features, found something else\. Train"):
+        Artifacts.load(golden)

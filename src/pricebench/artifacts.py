@@ -1,4 +1,7 @@
-"""What training leaves in a folder: `model.pt`, `training_stats.pt`, `metrics.json`; read only as a pair that fits."""
+"""What training leaves in a folder: `model.pt`, `training_stats.pt`, `metrics.json`; read only as a pair that fits.
+
+Beside them `calibration.pt`, some rows of training for transformations that must know which numbers a layer meets.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from pricebench.errors import ArtifactError
 from pricebench.files import atomic_write, read_json
 from pricebench.model import MLP, load_model, model_digest, save_model
 from pricebench.normalization import TrainingStats
+from pricebench.tensorfile import load_record, save_record
 
 MODEL_FILE = "model.pt"
 STATS_FILE = "training_stats.pt"
 METRICS_FILE = "metrics.json"
+CALIBRATION_FILE = "calibration.pt"
 CHECKPOINT_FILE = "checkpoint.pt"
+
+_CALIBRATION = "pricebench.calibration"
+_CALIBRATION_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +37,12 @@ class Artifacts:
     Attributes:
         model: Weights in z-score units, evaluation mode.
         stats: Feature and price statistics that belong to it.
+        calibration: Raw features of some rows of training, `(N, F)` float64; None in folders that have none.
     """
 
     model: MLP
     stats: TrainingStats
+    calibration: Tensor | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Artifacts:
@@ -50,12 +63,37 @@ class Artifacts:
                 f"{folder}: expected statistics for {model.config.num_features} features, found "
                 f"{len(stats.feature_names)}. Train again: pricebench train."
             )
-        return cls(model=model, stats=stats)
+        return cls(model=model, stats=stats, calibration=_load_calibration(folder, stats))
 
     def save(self, folder: Path) -> None:
         """Write the pair; a crash between the two files leaves a pair that `load` refuses, never a wrong price."""
         save_model(self.model, folder / MODEL_FILE)
         self.stats.save(folder / STATS_FILE)
+        if self.calibration is not None:
+            content = {"features_NF": self.calibration, "model_digest": self.stats.model_digest}
+            save_record(folder / CALIBRATION_FILE, _CALIBRATION, _CALIBRATION_VERSION, content)
+
+
+def _load_calibration(folder: Path, stats: TrainingStats) -> Tensor | None:
+    """The rows, if they are of this model: older folders have none, and a crash may leave those of another."""
+    path = folder / CALIBRATION_FILE
+    if not path.is_file():
+        return None
+    record = load_record(path, _CALIBRATION, _CALIBRATION_VERSION)
+    if record.get("model_digest") != stats.model_digest:
+        return None
+    features_NF = record.get("features_NF")
+    if (
+        not isinstance(features_NF, Tensor)
+        or features_NF.shape[1:] != (len(stats.feature_names),)
+        or features_NF.dtype != torch.float64
+        or not features_NF.isfinite().all()
+    ):
+        raise ArtifactError(
+            f"{path}: expected finite rows of {len(stats.feature_names)} features, found something else. Train again: "
+            "pricebench train."
+        )
+    return features_NF
 
 
 def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:

@@ -75,13 +75,16 @@ def workload(pytestconfig: pytest.Config, device: torch.device) -> Workload:
 
 
 @pytest.fixture
-def mode(execution_mode_name: str) -> Iterator[ExecutionMode]:
+def mode(execution_mode_name: str, request: pytest.FixtureRequest) -> Iterator[ExecutionMode]:
     """One execution mode of `--modes` and `--transforms`; those that are made ahead of time only if asked for.
 
     Compiled graphs are shared per code object: they are dropped before and after each test.
     """
     try:
-        found = mode_with(execution_mode_name)
+        calibration = None
+        if "+" in execution_mode_name:
+            calibration = request.getfixturevalue("workload").inputs("full")
+        found = mode_with(execution_mode_name, calibration=calibration)
     except ModeError as error:
         pytest.skip(str(error))
     if found.base == "compile":

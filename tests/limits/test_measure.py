@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pricebench.limits.libraries import LIBRARIES, Library, Operands, medium_precision
+from pricebench.limits.libraries import LIBRARIES, Library, Operands
 from pricebench.limits.measure import arithmetic_of, bandwidth, costs_of_calls, measured
 from pricebench.limits.records import Precision, Product
 
@@ -66,16 +66,6 @@ def test_whole_numbers_stay_within_what_int8_products_hold():
     assert operands.x_MK.min() >= 0
     # Two products of a kernel without VNNI are added in 16 bits.
     assert 2 * operands.x_MK.max() * np.abs(operands.w_KN).max() < 2**15
-
-
-def test_the_process_wide_precision_is_put_back():
-    before = torch.get_float32_matmul_precision()
-
-    with medium_precision():
-        within = torch.get_float32_matmul_precision()
-
-    assert within == "medium"
-    assert torch.get_float32_matmul_precision() == before
 
 
 def test_memory_and_calls_have_a_cost():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pricebench.artifacts import METRICS_FILE, MODEL_FILE, STATS_FILE
+from pricebench.artifacts import CALIBRATION_FILE, METRICS_FILE, MODEL_FILE, STATS_FILE
 from pricebench.server.snapshots import FILES, Watch
 from tests.server import HOUSE, JSON, answers_on, request_bytes, save_artifacts, served
 
@@ -358,7 +358,7 @@ def test_a_change_is_told_once_and_when_it_is_over(tmp_path):
 
 
 def test_the_supervisor_copies_what_training_leaves():
-    assert set(FILES) == {MODEL_FILE, STATS_FILE, METRICS_FILE}
+    assert set(FILES) == {MODEL_FILE, STATS_FILE, METRICS_FILE, CALIBRATION_FILE}
 
 
 # ---- connections ---------------------------------------------------------------------------------------------------

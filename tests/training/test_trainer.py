@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from pricebench.data import load_dataset, make_houses, train_test_split
 from pricebench.errors import ArtifactError, DataError, ModeError
+from pricebench.matmul import onednn_keeps_float32
 from pricebench.model import MLP, model_digest
 from pricebench.modes import MODES
 from pricebench.serving import Predictor
@@ -130,6 +132,30 @@ def test_statistics_come_from_the_training_rows_alone(houses):
     np.testing.assert_allclose(stats.features.std, rows.features_NF.std(axis=0), rtol=1e-12)
     np.testing.assert_allclose(stats.price.std, rows.price_N.std(), rtol=1e-12)
     assert stats.num_rows == rows.num_rows
+
+
+def test_rows_to_calibrate_on_are_rows_of_training_and_no_others(houses):
+    trained = train(houses, SHORT)
+    kept, _ = train_test_split(houses, test_size=SHORT.test_size, seed=SHORT.split_seed)
+    rows, _ = train_test_split(kept, test_size=SHORT.validation_size, seed=SHORT.seed)
+
+    np.testing.assert_array_equal(trained.artifacts.calibration, rows.features_NF)
+
+
+def test_either_library_trains_to_nearly_the_same_weights_and_each_to_its_own_bits(houses):
+    if not onednn_keeps_float32():
+        pytest.skip("oneDNN is missing here, or multiplies in bfloat16 under 'medium'")
+    before = torch.get_float32_matmul_precision()
+    trained = {name: train(houses, replace(SHORT, matmul=name)) for name in ("torch", "onednn", "auto")}
+    again = train(houses, replace(SHORT, matmul="onednn"))
+
+    assert torch.get_float32_matmul_precision() == before
+    weights = {name: each.artifacts.model.state_dict() for name, each in trained.items()}
+    for name, value in weights["torch"].items():
+        torch.testing.assert_close(weights["onednn"][name], value, rtol=1e-3, atol=1e-4)
+    assert model_digest(again.artifacts.model) == model_digest(trained["onednn"].artifacts.model)
+    same = trained[trained["auto"].metrics["matmul"]]
+    assert model_digest(trained["auto"].artifacts.model) == model_digest(same.artifacts.model)
 
 
 @pytest.mark.parametrize("mode", [mode.name for mode in MODES])

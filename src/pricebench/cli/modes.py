@@ -48,7 +48,7 @@ def modes(
         if transforms:
             from pricebench.transforms import transformed
 
-            module, told = transformed(module, inputs, names_in(transforms))
+            module, told = transformed(module, inputs, names_in(transforms), calibration=inputs)
             for words in told:
                 talk.print(words, markup=False)
         result.print(mode.show(module, inputs), markup=False)

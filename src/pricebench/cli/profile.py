@@ -52,13 +52,14 @@ def profile(
     if device == "cuda" and not torch.cuda.is_available():
         raise PricebenchError("--device cuda: torch finds no CUDA device here. Profile on the CPU: --device cpu.")
     profiled = _loaded(workload, shape, training=training)
+    calibration = profiled.inputs("full")
     if mode == "all":
         for skipped in (found for found in MODES if found.missing() is not None):
             talk.print(f"skipped {skipped.name}: {skipped.missing()}", markup=False)
         modes: Sequence[ExecutionMode] = [found for found in MODES if found.missing() is None]
     else:
-        modes = [mode_with(mode)]
-    modes = [with_transforms(found, names_in(transforms)) for found in modes]
+        modes = [mode_with(mode, calibration=calibration)]
+    modes = [with_transforms(found, names_in(transforms), calibration=calibration) for found in modes]
     if threads:
         torch.set_num_threads(threads)
     folder = out / this_machine(device).digest

@@ -26,6 +26,9 @@ def train(
         "artifacts"
     ),
     mode: Annotated[str, typer.Option(help="Execution mode of the training steps.")] = "eager",
+    matmul: Annotated[
+        str, typer.Option(help="Which library multiplies: auto (the faster one, by the CPU), torch, onednn.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Of weights, validation split and batch order.")] = 0,
     test_size: Annotated[float, typer.Option(help="Held-out share of the rows.")] = 0.2,
     split_seed: Annotated[int, typer.Option(help="Of the held-out split: scikit-learn's random_state.")] = 42,
@@ -47,7 +50,13 @@ def train(
 
     with _usage_errors():
         config = TrainingConfig(
-            mode=mode, seed=seed, test_size=test_size, split_seed=split_seed, epochs=epochs, drop_last=not keep_last
+            mode=mode,
+            matmul=matmul,
+            seed=seed,
+            test_size=test_size,
+            split_seed=split_seed,
+            epochs=epochs,
+            drop_last=not keep_last,
         )
     if threads:
         torch.set_num_threads(threads)

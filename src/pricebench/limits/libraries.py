@@ -5,8 +5,8 @@ Shapes: M rows, K inner, N columns; `(M, K) @ (K, N)`, the second factor a weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pricebench.limits.records import Precision, Product
+from pricebench.matmul import medium_precision
 from pricebench.transforms.bfloat16 import missing as _bfloat16_missing
 from pricebench.transforms.fuse_linear_relu import missing as _onednn_missing
 
@@ -90,17 +91,6 @@ def _mm(operands: Operands, threads: int) -> Multiply:  # noqa: ARG001 - torch's
     x_MK, w_NK = torch.from_numpy(operands.x_MK), torch.from_numpy(operands.w_KN).T.contiguous()
     y_MN = torch.empty(len(x_MK), len(w_NK))
     return lambda: torch.mm(x_MK, w_NK.T, out=y_MN)
-
-
-@contextmanager
-def medium_precision() -> Iterator[None]:
-    """`torch.set_float32_matmul_precision("medium")`, and back."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _onednn(dtype: torch.dtype) -> Callable[[Operands, int], Multiply]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 EXPORTED = "exported"
 """What the copy of an exported file is called."""
-FILES = ("model.pt", "training_stats.pt", "metrics.json")
+FILES = ("model.pt", "training_stats.pt", "metrics.json", "calibration.pt")
 """What `pricebench train` leaves for others; `pricebench.artifacts` has the same names."""
 
 

@@ -49,7 +49,7 @@ def export(
     name = EXPORT_MODES.get(mode)
     if name is None:
         raise ModeError(unknown_name("export mode", mode, EXPORT_MODES))
-    chosen = mode_with(name, transforms)
+    chosen = mode_with(name, transforms, calibration=artifacts.calibration)
     assert chosen.portable is not None
     if sizes and not chosen.sizes:
         raise ModeError(f"A file of {mode} is for any number of rows, found sizes {_listed(sizes)}. Give none.")

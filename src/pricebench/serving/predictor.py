@@ -112,7 +112,9 @@ class Predictor:
             example = torch.zeros(1, len(FEATURES), dtype=torch.float64, device=device)
             pricer: nn.Module = copy.deepcopy(Pricer(artifacts)).to(device)
             if transforms:
-                pricer, self.transformations = transformed(pricer, example, transforms)
+                pricer, self.transformations = transformed(
+                    pricer, example, transforms, calibration=artifacts.calibration
+                )
             self._forward = self.mode.prepare_inference(pricer, example)
             if isinstance(pricer, GraphModule):
                 self._forward = surrounded(pricer, self._forward)

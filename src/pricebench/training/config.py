@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pricebench.matmul import AUTO, CHOICES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
@@ -12,6 +14,7 @@ class TrainingConfig:
 
     Attributes:
         mode: Execution mode of forward and backward.
+        matmul: Which library multiplies, one of `pricebench.matmul.CHOICES`; "auto" is the faster one, by the CPU.
         seed: Of weights, validation split and batch order.
         batch_rows: Rows of a full batch; a smaller training set is one batch.
         drop_last: Leave the residual batch of each epoch out.
@@ -29,6 +32,7 @@ class TrainingConfig:
     """
 
     mode: str = "eager"
+    matmul: str = AUTO
     seed: int = 0
     batch_rows: int = 2048
     drop_last: bool = True
@@ -46,6 +50,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, is_right, expected in (
             ("batch_rows", self.batch_rows >= 1, "at least 1"),
+            ("matmul", self.matmul in CHOICES, f"one of {', '.join(CHOICES)}"),
             ("epochs", self.epochs is None or self.epochs >= 1, "at least 1"),
             ("steps", self.steps >= 1, "at least 1"),
             ("learning_rate", 0.0 < self.learning_rate < math.inf, "above 0"),

@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES, Dataset, train_test_split
 from pricebench.errors import ArtifactError, DataError
+from pricebench.matmul import chosen, multiplied_by
 from pricebench.model import MLP, MLPConfig, model_digest
 from pricebench.modes import mode_named
 from pricebench.normalization import TrainingStats, ZScore
@@ -31,6 +32,7 @@ from pricebench.units import Second
 
 _FORMAT = "pricebench.checkpoint"
 _VERSION = 1
+_CALIBRATION_ROWS = 2048
 _CHECKPOINT_EVERY = 10  # validations; a kill loses at most these
 
 
@@ -96,6 +98,7 @@ def train(
     Raises:
         DataError: Too few rows, or a column without spread.
         ModeError: The mode cannot run here.
+        PricebenchError: The library that is to multiply cannot do so in float32 here.
         ArtifactError: There is nothing to resume, or it belongs to another training.
     """
     return _Trainer(dataset, config, checkpoint=checkpoint, clock=clock).run(
@@ -110,6 +113,7 @@ class _Trainer:
         self._config = config
         self._checkpoint = checkpoint
         self._clock = clock
+        self._matmul = chosen(config.matmul)
         self._dataset = dataset
         self._data_digest = dataset.digest()
         if dataset.num_rows < config.fewest_rows:
@@ -153,12 +157,13 @@ class _Trainer:
             self._restore()
         state = self._state
         is_interrupted = False
-        while state.epoch < self._num_epochs and state.stale < self._config.patience and not is_interrupted:
-            is_interrupted = self._run_epoch(progress, should_stop)
-            if not is_interrupted and state.epoch % self._epochs_per_validation == 0:
-                self._validate()
-                if self._checkpoint and state.num_validations % _CHECKPOINT_EVERY == 0:
-                    self._save_checkpoint()
+        with multiplied_by(self._matmul):
+            while state.epoch < self._num_epochs and state.stale < self._config.patience and not is_interrupted:
+                is_interrupted = self._run_epoch(progress, should_stop)
+                if not is_interrupted and state.epoch % self._epochs_per_validation == 0:
+                    self._validate()
+                    if self._checkpoint and state.num_validations % _CHECKPOINT_EVERY == 0:
+                        self._save_checkpoint()
         if self._checkpoint and is_interrupted:
             self._save_checkpoint()
         # The last epochs, or an interrupt before the first validation.
@@ -315,11 +320,18 @@ class _Trainer:
             "rows_per_second": self._rows_trained() / state.seconds if state.seconds > 0 else None,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            "matmul": self._matmul,
             "config": asdict(config),
         }
         return TrainingResult(
-            artifacts=Artifacts(model=model, stats=stats), metrics=metrics, is_interrupted=is_interrupted
+            artifacts=Artifacts(model=model, stats=stats, calibration=self._calibration()),
+            metrics=metrics,
+            is_interrupted=is_interrupted,
         )
+
+    def _calibration(self) -> Tensor:
+        # The split has shuffled them: the first ones are any.
+        return torch.from_numpy(self._train.features_NF[:_CALIBRATION_ROWS].copy())
 
     def _train_and_validation(self) -> Dataset:
         """The linear baseline has nothing to choose, so it may fit on the validation rows too."""

@@ -27,12 +27,7 @@ class Quantize(nn.Module):
 
     def forward(self, x_BI: Tensor) -> Tensor:
         """`(B, I)` float32 to uint8."""
-        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out what is behind this
-            if torch.compiler.is_compiling():
-                return (x_BI * (1.0 / self.scale)).round().add(self.zero).clamp(0, self.most).to(torch.uint8)
-        # One pass over memory, where the line above takes five.
-        q_BI = torch.quantize_per_tensor(x_BI, self.scale, self.zero, torch.quint8).int_repr()
-        return q_BI if self.most == 255 else q_BI.clamp(max=self.most)
+        return (x_BI * (1.0 / self.scale)).round_().add_(self.zero).clamp_(0, self.most).to(torch.uint8)
 
 
 class _Layer(nn.Module):
@@ -138,7 +133,7 @@ class DynamicInt8Linear(_Layer):
         low, high = low.clamp(max=0.0), high.clamp(min=0.0)
         x_scale = ((high - low) / self.most).clamp(min=self.smallest_scale)
         zero = (-low / x_scale).round()
-        q_BI = ((x_BI / x_scale).round() + zero).clamp(0, self.most).to(torch.uint8)
+        q_BI = (x_BI / x_scale).round_().add_(zero).clamp_(0, self.most).to(torch.uint8)
         x_zero = zero.to(torch.int32)
         if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript leaves out what is behind this
             if torch.compiler.is_compiling() and not torch.compiler.is_exporting():

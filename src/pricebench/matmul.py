@@ -1,0 +1,88 @@
+"""Which library multiplies float32 matrices in torch's own operators, forward and backward: torch's choice, or oneDNN.
+
+Builds of torch for x86 call MKL, which leaves a part of an AMD CPU unused (`pricebench limits` says how much here).
+`torch.set_float32_matmul_precision("medium")` hands products over to oneDNN and allows it bfloat16; on CPUs where it
+computes in float32 all the same, that is another library and no other arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from pricebench.errors import PricebenchError, unknown_name
+
+TORCH, ONEDNN, AUTO = "torch", "onednn", "auto"
+CHOICES = (AUTO, TORCH, ONEDNN)
+
+_INNER = 256
+# Of the sum of magnitudes: sums of 256 products in float32 are off by less than 2 ** -16 in any order (Higham),
+# products of bfloat16 by 2 ** -8.
+_FLOAT32 = 2.0**-14
+
+
+@contextmanager
+def medium_precision() -> Iterator[None]:
+    """`torch.set_float32_matmul_precision("medium")`, and back."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def multiplied_by(library: str) -> Iterator[None]:
+    """Let a library multiply what this process multiplies meanwhile; set for all its threads, and set back.
+
+    Args:
+        library: "torch" or "onednn", as `chosen` gives them.
+    """
+    with medium_precision() if library == ONEDNN else nullcontext():
+        yield
+
+
+def chosen(name: str) -> str:
+    """The library of a choice: always the same on one machine, so that what is trained is reproducible.
+
+    Args:
+        name: One of `CHOICES`. "auto" is oneDNN on CPUs of AMD, where it computes in float32.
+
+    Raises:
+        PricebenchError: There is no such choice, or oneDNN would not compute in float32 here.
+    """
+    if name not in CHOICES:
+        raise PricebenchError(unknown_name("library of matrix products", name, CHOICES))
+    if name == ONEDNN and not onednn_keeps_float32():
+        raise PricebenchError(
+            "oneDNN does not multiply in float32 here: it is missing, or uses bfloat16 under 'medium'. Use torch."
+        )
+    if name == AUTO:
+        return ONEDNN if _is_amd() and onednn_keeps_float32() else TORCH
+    return name
+
+
+@cache
+def onednn_keeps_float32() -> bool:
+    """Whether products under "medium" are as exact as float32 sums are: measured once, against float64."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    generator = torch.Generator().manual_seed(0)
+    x, w = (torch.randn(_INNER, _INNER, generator=generator) for _ in range(2))
+    with medium_precision(), torch.no_grad():
+        found = x @ w
+    error = (found.double() - x.double() @ w.double()).abs()
+    return bool((error <= _FLOAT32 * (x.double().abs() @ w.double().abs())).all())
+
+
+@cache
+def _is_amd() -> bool:
+    try:
+        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # another system
+        return False

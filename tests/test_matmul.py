@@ -1,0 +1,52 @@
+"""The library that multiplies: which one it is, that it is put back, and that float32 stays float32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pricebench.errors import PricebenchError
+from pricebench.matmul import CHOICES, chosen, medium_precision, multiplied_by, onednn_keeps_float32
+
+
+@pytest.mark.parametrize("library", ["torch", "onednn"])
+def test_what_is_set_for_the_process_is_put_back(library):
+    before = torch.get_float32_matmul_precision()
+
+    def fail():
+        assert torch.get_float32_matmul_precision() == ("medium" if library == "onednn" else before)
+        raise RuntimeError("a fault within")
+
+    with pytest.raises(RuntimeError, match="a fault within"), multiplied_by(library):
+        fail()
+
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_the_choice_by_itself_is_one_of_the_two_and_stays():
+    assert chosen("auto") in ("torch", "onednn")
+    assert chosen("auto") == chosen("auto")
+    assert chosen("torch") == "torch"
+
+
+def test_an_unknown_library_is_refused_with_those_that_there_are():
+    with pytest.raises(PricebenchError, match=r"onnedn.*Known: auto, torch, onednn"):
+        chosen("onnedn")
+    assert CHOICES == ("auto", "torch", "onednn")
+
+
+def test_what_is_called_float32_is_no_bfloat16():
+    generator = torch.Generator().manual_seed(1)
+    x, w = (torch.randn(64, 512, generator=generator) for _ in range(2))
+    exact, magnitude = x.double() @ w.double().T, x.double().abs() @ w.double().abs().T
+
+    def share(found):
+        return float(((found.double() - exact).abs() / magnitude).max())
+
+    with medium_precision():
+        found = share(x @ w.T)
+
+    # Rounding both factors to bfloat16 is off by up to 2 ** -8 of the magnitudes, float32 sums by less than 2 ** -15.
+    narrow = share(x.bfloat16().float() @ w.bfloat16().float().T)
+    assert narrow > 2.0**-13
+    assert onednn_keeps_float32() == (found < 2.0**-15 and torch.backends.mkldnn.is_available())
