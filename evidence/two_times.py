@@ -39,6 +39,7 @@ PAGE = ROOT / "docs" / "where-2x-is-true.md"
 FOLDER = ROOT / "reports" / "two-times"
 _BLOCK = re.compile(r"<!-- ways from (?P<file>\S+) -->\n.*?<!-- end of ways -->\n", re.DOTALL)
 _CONFIDENCE = 0.95
+_PER_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _MODULES = ("torch", "torch._dynamo", "torch._inductor.compile_fx", "pricebench.transforms")
 EAGER, NULL = "eager", "eager again"
 
@@ -58,7 +59,7 @@ class Way:
     precision: str = "highest"
 
 
-_NETWORK, _NARROW, _ONE, _FULL, _STEP = _CASES
+_NETWORK, _NARROW, _ONE, _FULL, _STEP, _EPOCH = _CASES
 WAYS = {
     EAGER: Way(mode="eager", cases=tuple(_CASES)),
     NULL: Way(mode="eager", cases=tuple(_CASES)),
@@ -78,6 +79,15 @@ WAYS = {
     "eager+fold_normalization": Way(mode="eager+fold_normalization", cases=(_ONE,)),
     "torchscript+fold_normalization": Way(mode="torchscript+fold_normalization", cases=(_ONE,)),
     "aot+fold_normalization": Way(mode="aot+fold_normalization", cases=(_ONE,)),
+    "eager+int8": Way(mode="eager+int8", cases=(_NETWORK, _FULL)),
+    "torchscript+int8": Way(mode="torchscript+int8", cases=(_NETWORK,)),
+    "compile+int8": Way(mode="compile+int8", cases=(_NETWORK,)),
+    "aot+int8": Way(mode="aot+int8", cases=(_NETWORK, _FULL)),
+    "eager+int8_dynamic": Way(mode="eager+int8_dynamic", cases=(_NETWORK,)),
+    "aot+int8_dynamic": Way(mode="aot+int8_dynamic", cases=(_NETWORK,)),
+    "our loop": Way(mode="our eager", cases=(_EPOCH,)),
+    "our loop, medium": Way(mode="our eager", cases=(_EPOCH,), precision="medium"),
+    "our loop, compile, medium": Way(mode="our compile", cases=(_EPOCH,), precision="medium"),
 }
 
 
@@ -114,7 +124,8 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     ]
     found: list[Block] = []
     with Workspace() as workspace:
-        crew = Crew(workspace=workspace, threads=options.threads)
+        # One thread until the arms set theirs: a process with several cannot be forked.
+        crew = Crew(workspace=workspace, threads=options.threads, environment=dict.fromkeys(_PER_THREAD, "1"))
         processes = [
             Process(
                 arm=arm,

@@ -57,7 +57,7 @@ def _prepared(mode: str, module: Any, x_NF: Any) -> Callable[[], object]:
     from pricebench.modes.base import for_shape_of  # noqa: PLC0415
     from pricebench.transforms import mode_with  # noqa: PLC0415
 
-    forward = for_shape_of(x_NF, mode_with(mode).prepare_inference(module, x_NF))
+    forward = for_shape_of(x_NF, mode_with(mode, calibration=x_NF).prepare_inference(module, x_NF))
     return lambda: forward(x_NF)
 
 
@@ -98,10 +98,45 @@ def _step(mode: str, folder: Path) -> Callable[[], object]:
     return lambda: step(x_NF, z_N1)
 
 
+def _epoch(mode: str, folder: Path) -> Callable[[], object]:
+    """Ten shuffled batches of 2048 rows: the plain loop over a `DataLoader`, or ours in a mode."""
+    import torch  # noqa: PLC0415
+    from torch import nn  # noqa: PLC0415
+    from torch.utils.data import DataLoader, TensorDataset  # noqa: PLC0415
+
+    from pricebench.artifacts import Artifacts  # noqa: PLC0415
+    from pricebench.modes import mode_named  # noqa: PLC0415
+    from pricebench.training import EpochFeed, TrainStep  # noqa: PLC0415
+
+    module = copy.deepcopy(Artifacts.load(folder).model).requires_grad_()
+    x_NF, z_N1 = torch.randn(10 * FULL_ROWS, 5), torch.randn(10 * FULL_ROWS, 1)
+    if mode == "eager":
+        loader = DataLoader(TensorDataset(x_NF, z_N1), batch_size=FULL_ROWS, shuffle=True)
+        optimizer = torch.optim.Adam(module.parameters(), lr=1e-5)
+
+        def plain() -> None:
+            for x_BF, z_B1 in loader:
+                optimizer.zero_grad()
+                nn.functional.mse_loss(module(x_BF), z_B1).backward()
+                optimizer.step()
+
+        return plain
+    feed = EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=True, seed=0)
+    ours = mode_named(mode.removeprefix("our ")).prepare_training(module, x_NF[:FULL_ROWS])
+    step = TrainStep(ours, module, learning_rate=1e-5)
+
+    def epoch() -> None:
+        for x_BF, z_B1 in feed.epoch():
+            step(x_BF, z_B1)
+
+    return epoch
+
+
 _CASES: dict[str, Callable[[str, Path], Callable[[], object]]] = {
     "2048 rows": _forward,
     "24 narrow layers": _narrow,
     "1 house": _price(1),
     "2048 houses": _price(FULL_ROWS),
     "training step": _step,
+    "10 batches of training": _epoch,
 }
