@@ -39,7 +39,7 @@ PAGE = ROOT / "docs" / "where-2x-is-true.md"
 FOLDER = ROOT / "reports" / "two-times"
 _BLOCK = re.compile(r"<!-- ways from (?P<file>\S+) -->\n.*?<!-- end of ways -->\n", re.DOTALL)
 _CONFIDENCE = 0.95
-_PER_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_PER_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MODULES = ("torch", "torch._dynamo", "torch._inductor.compile_fx", "pricebench.transforms")
 EAGER, NULL = "eager", "eager again"
 
