@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 from pricebench.history import Run, read_run
+from pricebench.limits.benchmarks import limit_of
+from pricebench.limits.records import newest_for
 from pricebench.recommend.report import Report
 from pricebench.recommend.table import percent
 from pricebench.units import format_duration
@@ -73,13 +75,16 @@ fresh processes, {report.conditions["seconds"]:.0f} s. In brackets: 95 % interva
 def table(run: Run) -> str:
     """A row per mode; ratios are to eager."""
     by_key = {(item.function, *item.params): item for item in run.benchmarks}
+    limit = limit_of(newest_for(ROOT / "reports", run.facts))
     titles = ["mode", *(title for title, *_ in _STEADY), "first epoch, cache as found", "first call, empty cache"]
     lines = [f"| {' | '.join(titles)} |", f"|---|{'---:|' * (len(titles) - 1)}"]
     for mode in _MODES:
         cells = [f"`{mode}`"]
         for _, function, group in _STEADY:
             measured, eager = by_key[function, mode, group], by_key[function, _MODES[0], group]
-            cells.append(f"{format_duration(measured.median)} ({measured.median / eager.median:.2f})")
+            least = limit(measured)
+            share = f", {least / measured.median:.0%} of the limit" if least is not None else ""
+            cells.append(f"{format_duration(measured.median)} ({measured.median / eager.median:.2f}{share})")
         cells.append(format_duration(by_key["test_epoch", mode, "keep_last"].extra_info["first_epoch_s"]))
         cells.append(format_duration(by_key["test_first_call", mode, "full"].median))
         lines.append(f"| {' | '.join(cells)} |")

@@ -24,7 +24,7 @@ from pricebench.errors import unknown_name
 from pricebench.extras import MissingPackageError, explained, require
 from pricebench.files import read_file
 from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_side, stored_runs
-from pricebench.limits.benchmarks import roof_of, told
+from pricebench.limits.benchmarks import limit_of, told
 from pricebench.limits.records import Limits, LimitsError, newest_for
 from pricebench.load import LoadMeter
 from pricebench.units import Second
@@ -56,11 +56,6 @@ class _Kept:
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
-
-    def limit(self, benchmark: Benchmark) -> Second | None:
-        """The least time that a benchmark can take on this machine, where its limits were measured."""
-        found = None if self.limits is None else roof_of(self.limits, benchmark)
-        return None if found is None else found.seconds
 
 
 _kept_key = pytest.StashKey[_Kept]()
@@ -325,7 +320,8 @@ def pytest_benchmark_group_stats(
     if config is not None and _kept_key in config.stash:
         measured = [Benchmark.from_json(entry) for entry in benchmarks if entry["path"] is None]
         stored = {entry["fullname"]: entry["median"] for entry in benchmarks if entry["path"] is not None}
-        config.stash[_kept_key].groups = side_by_side(measured, stored, config.stash[_kept_key].limit)
+        kept = config.stash[_kept_key]
+        kept.groups = side_by_side(measured, stored, limit_of(kept.limits))
     return (yield)
 
 

@@ -82,6 +82,8 @@ def show(
 ) -> None:
     """Show one run: the contestants of each group beside each other, and the conditions."""
     from pricebench.history import cells, side_by_side
+    from pricebench.limits.benchmarks import limit_of, told
+    from pricebench.limits.records import LimitsError, newest_for
 
     history = _open(reports, source, as_json=as_json, as_markdown=as_markdown)
     run_id = history.resolve(run)
@@ -89,14 +91,21 @@ def show(
     if as_json:
         _print_json(_whole_run_json(run_id, chosen))
         return
-    grids = []
-    for group in side_by_side(chosen.benchmarks):
+    try:
+        limits = newest_for(reports, chosen.facts)
+    except LimitsError as error:
+        talk.print(str(error), markup=False)
+        limits = None
+    grids, is_limited = [], False
+    for group in side_by_side(chosen.benchmarks, limit=limit_of(limits)):
+        is_limited = is_limited or any(row.of_limit is not None for row in group.rows)
         rows = [cells(row, group.reference) for row in group.rows]
         titles = list(dict.fromkeys(title for row in rows for title in row))
         table = [[row.get(title, "-") for title in titles] for row in rows]
         grids.append(_grid(["contestant", *titles[1:]], table, numbers=titles[1:], caption=group.title))
     _print(grids, as_markdown=as_markdown)
-    _say(_conditions(run_id, chosen), as_markdown=as_markdown)
+    limits_told = [told(limits, reports)] if is_limited else []
+    _say([*_conditions(run_id, chosen), *limits_told], as_markdown=as_markdown)
 
 
 @app.command("compare")

@@ -46,10 +46,11 @@ def modes(
         shown = _loaded(workload or HOUSE_PRICES)
         module, inputs = shown.module, shown.inputs("full")
         if transforms:
-            from pricebench.transforms import transformed
+            from pricebench.transforms import primitives, products_told, transformed
 
             module, told = transformed(module, inputs, names_in(transforms), calibration=inputs)
-            for words in told:
+            ran = products_told(primitives(lambda: inputs.clone().call(module)))
+            for words in [*told, *([ran] if ran else [])]:
                 talk.print(words, markup=False)
         result.print(mode.show(module, inputs), markup=False)
         return

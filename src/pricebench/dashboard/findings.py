@@ -18,6 +18,7 @@ from pricebench.dashboard.plain import line_of
 from pricebench.dashboard.runs import NO_SHAPE, side, table_frame
 from pricebench.history import USUAL_DEVIATIONS, Benchmark, History, Run, SeriesKey
 from pricebench.history.comparison import MIN_RUNS, is_beyond, usual_change
+from pricebench.limits.records import Limits
 
 RULE = (
     "A difference is named where the ratio is at least 3 % away from 1 and its range leaves 1 out. "
@@ -178,9 +179,11 @@ def _range(each: Versus) -> str:
     return f"{_number(each.low)} to {_number(each.high)}"
 
 
-def table_with_ranges(benchmarks: Sequence[Benchmark], found: Sequence[Versus]) -> pd.DataFrame:
+def table_with_ranges(
+    benchmarks: Sequence[Benchmark], found: Sequence[Versus], limits: Limits | None = None
+) -> pd.DataFrame:
     """The group's table, each ratio with its range and whether it is a difference."""
-    table = table_frame(side(benchmarks))
+    table = table_frame(side(benchmarks, limits))
     if not found:
         return table
     by_name = {each.name: each for each in found}

@@ -12,6 +12,8 @@ import pandas as pd
 
 from pricebench.dashboard.plain import line_of
 from pricebench.history import Benchmark, Group, Run, cells, side_by_side
+from pricebench.limits.benchmarks import limit_of
+from pricebench.limits.records import Limits
 from pricebench.units import Second
 
 FOLDER = "history"
@@ -125,9 +127,9 @@ def shape_label(params: Sequence[str]) -> str:
     return line_of(" ".join(params[1:])) or NO_SHAPE
 
 
-def side(benchmarks: Sequence[Benchmark]) -> Group:
-    """Contestants of one group and shape as one group."""
-    (group,) = side_by_side(benchmarks)
+def side(benchmarks: Sequence[Benchmark], limits: Limits | None = None) -> Group:
+    """Contestants of one group and shape as one group, with their share of the machine's limits where those are known."""
+    (group,) = side_by_side(benchmarks, limit=limit_of(limits))
     return group
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pricebench.history import Benchmark
 from pricebench.limits.records import FOLDER, Limits, Precision
 from pricebench.limits.roofline import Roof, roof
+from pricebench.units import Second
 
 
 def roof_of(limits: Limits, benchmark: Benchmark) -> Roof | None:
@@ -17,6 +19,16 @@ def roof_of(limits: Limits, benchmark: Benchmark) -> Roof | None:
     if not flop or threads is None or precision is None or info.get("device") != "cpu":
         return None
     return roof(limits, flop=flop, size=size or 0, threads=threads, precision=precision, operators=operators)
+
+
+def limit_of(limits: Limits | None) -> Callable[[Benchmark], Second | None]:
+    """The least time that a benchmark can take on a machine; None of those for which that is not known."""
+
+    def limit(benchmark: Benchmark) -> Second | None:
+        found = None if limits is None else roof_of(limits, benchmark)
+        return None if found is None else found.seconds
+
+    return limit
 
 
 def told(limits: Limits | None, reports: Path) -> str:

@@ -21,7 +21,9 @@ from pricebench.dashboard.runs import (
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.views import parts
 from pricebench.dashboard.workloads import benchmarks_of
-from pricebench.history import Benchmark, HistoryError
+from pricebench.history import Benchmark, HistoryError, Run
+from pricebench.limits.benchmarks import told
+from pricebench.limits.records import Limits, LimitsError, newest_for
 
 
 def show(settings: Settings) -> None:
@@ -48,18 +50,29 @@ def show(settings: Settings) -> None:
     }
     parts.finding(finding_of(bench, group, found[bench]))
     _show_others(groups, found, besides=bench)
-    table = table_with_ranges(benchmarks, found[bench][shape])
+    limits = _limits(settings, run)
+    table = table_with_ranges(benchmarks, found[bench][shape], limits)
     medians = medians_frame(benchmarks)
     st.altair_chart(
         charts.medians(medians), width="stretch", alt="Median per call with quartiles, a bar per contestant"
     )
     st.dataframe(table, width="stretch", hide_index=True, height="content")
     st.caption(plain_long(RULE))
+    if limits is not None and "of the limit" in table:
+        st.caption(plain_long(f"{told(limits, settings.reports)}."))
     parts.warn(warnings_of(run, benchmarks))
     for sentence in conditions(run):
         st.caption(plain(sentence))
     _show_samples(samples_frame(benchmarks))
     parts.links_to_run(run_id, besides="benchmarks")
+
+
+def _limits(settings: Settings, run: Run) -> Limits | None:
+    """Of the run's machine; one that cannot be read is said on the page of limits."""
+    try:
+        return newest_for(settings.reports, run.facts)
+    except LimitsError:
+        return None
 
 
 def _show_others(
