@@ -57,10 +57,22 @@ def measure(
                     missing = f"it does not serve: {error}"
             say(f"{contender.name}: {missing or 'ready'}")
             facts.append(replace(contender.server, missing=missing))
-        report = replace(report, servers=tuple(facts))
+        # Whoever names a few servers adds to what is known of the others.
+        found = {each.name: each for each in [*report.servers, *facts]}
+        report = replace(report, servers=tuple(found.values()))
         turn = _Turn(desk, save)
-        report, is_known = _search(turn, report, running, traffics, precision, end)
-        return replace(_at_fixed_rates(turn, report, running, traffics), is_complete=is_known)
+        report = _search(turn, report, running, traffics, precision, end)
+        report = _at_fixed_rates(turn, report, running, traffics)
+        return replace(report, is_complete=_is_known(report, traffics, precision))
+
+
+def _is_known(report: Report, traffics: Sequence[Traffic], precision: float) -> bool:
+    """Whether nothing is left to search for, of any server that runs here."""
+    names = [each.name for each in report.servers if not each.missing]
+    steps = (
+        next_step(report.of(name, each), first=FIRST[each], precision=precision) for name in names for each in traffics
+    )
+    return not any(steps)
 
 
 def _search(
@@ -70,8 +82,8 @@ def _search(
     traffics: Sequence[Traffic],
     precision: float,
     end: Second | None,
-) -> tuple[Report, bool]:
-    """All that is to be searched for, and whether all of it is known."""
+) -> Report:
+    """Probe until nothing is left to search for, or the time is over."""
     round_ = max((probe.round for probe in report.probes), default=0)
     settings = turn.desk.settings
     is_going_on = True
@@ -85,11 +97,11 @@ def _search(
                     continue
                 if end is not None and time.monotonic() > end:
                     say("the budget is used up: no more is searched for; start again to go on.")
-                    return report, False
+                    return report
                 is_going_on = True
                 seconds = settings.confirm if step.purpose is Purpose.CONFIRM else settings.step
                 report = turn.take(report, started, traffic, step.purpose, step.rate, seconds, round_)
-    return report, True
+    return report
 
 
 def _at_fixed_rates(

@@ -27,7 +27,6 @@ from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_sid
 from pricebench.limits.benchmarks import limit_of, told
 from pricebench.limits.records import Limits, LimitsError, newest_for
 from pricebench.load import LoadMeter
-from pricebench.units import Second
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter

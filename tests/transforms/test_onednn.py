@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -9,14 +11,17 @@ from pricebench.transforms.fuse_linear_relu import missing
 from pricebench.transforms.onednn import Primitive, primitives, products_told, read
 
 # As oneDNN 3 writes them; the first is a header, the second a primitive that was created and not run.
-LOG = """\
-onednn_verbose,v1,info,oneDNN v3.9.1 (commit abc)
-onednn_verbose,v1,primitive,create:cache_miss,cpu,matmul,brg_matmul:avx512_core,undef,src:f32::blocked:ab::f0
-onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32::blocked:ab::f0 dst:f32::blocked:AB16b64a::f0,,,256x256,0.01
-onednn_verbose,v1,primitive,exec,cpu,inner_product,brgemm:avx512_core,forward_inference,src:f32:a:blocked:ab::f0 wei:f32:a:blocked:AB16b64a::f0 bia:f32:a:blocked:a::f0 dst:f32::blocked:ab::f0,attr-scratchpad:user attr-post-ops:eltwise_relu,,mb2048ic256oc256,1.2
-onednn_verbose,v1,primitive,exec,cpu,matmul,brg_matmul:avx512_core_vnni,undef,src:u8::blocked:ab::f0 wei:s8:a:blocked:BA16a64b4a::f0 dst:f32::blocked:ab::f0,attr-scales:src0:0:f32+wei:2:f32,,2048x256:256x256,0.7
-what somebody else printed meanwhile
-""".splitlines()
+F32, U8, S8 = "f32:a:blocked:ab::f0", "u8::blocked:ab::f0", "s8:a:blocked:BA16a64b4a::f0"
+FUSED = "attr-scratchpad:user attr-post-ops:eltwise_relu"
+RAN = "onednn_verbose,v1,primitive,exec,cpu"
+LOG = [
+    "onednn_verbose,v1,info,oneDNN v3.9.1 (commit abc)",
+    f"onednn_verbose,v1,primitive,create:cache_miss,cpu,matmul,brg_matmul:avx512_core,undef,src:{F32}",
+    f"{RAN},reorder,jit:uni,undef,src:{F32} dst:f32::blocked:AB16b64a::f0,,,256x256,0.01",
+    f"{RAN},inner_product,brgemm:avx512_core,forward_inference,src:{F32} wei:{F32} dst:{F32},{FUSED},,mb9,1.2",
+    f"{RAN},matmul,brg_matmul:avx512_core_vnni,undef,src:{U8} wei:{S8} dst:{F32},attr-scales:src0:0:f32,,2x3:3x4,0.7",
+    "what somebody else printed meanwhile",
+]
 
 
 def test_only_what_was_run_is_read_with_its_kernel_arithmetic_and_what_was_fused():
@@ -40,12 +45,12 @@ def test_a_layer_by_onednn_is_one_product_with_its_relu(capfd):
     x, weight, bias = torch.randn(64, 32), torch.randn(16, 32), torch.randn(16)
 
     def layer():
-        print("printed within")
+        sys.stdout.write("printed within\n")
         torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu", [], "")
 
-    print("before")
+    sys.stdout.write("before\n")
     ran = primitives(layer)
-    print("after")
+    sys.stdout.write("after\n")
 
     (product,) = (each for each in ran if each.kind in ("matmul", "inner_product"))
     assert product.fused == ("relu",)
@@ -60,6 +65,6 @@ def test_what_fails_leaves_standard_output_as_it_was(capfd):
 
     with pytest.raises(RuntimeError, match="a fault within"):
         primitives(fail)
-    print("after")
+    sys.stdout.write("after\n")
 
     assert capfd.readouterr().out == "after\n"

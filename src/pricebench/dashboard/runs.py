@@ -128,7 +128,7 @@ def shape_label(params: Sequence[str]) -> str:
 
 
 def side(benchmarks: Sequence[Benchmark], limits: Limits | None = None) -> Group:
-    """Contestants of one group and shape as one group, with their share of the machine's limits where those are known."""
+    """Contestants of one group and shape as one group, with their share of the limits where those are known."""
     (group,) = side_by_side(benchmarks, limit=limit_of(limits))
     return group
 
