@@ -18,6 +18,6 @@ def test_nothing_but_less_precision_moves_a_price_by_a_dollar():
         rows = {row["transforms"]: row for row in data["transforms"]}
         assert set(rows) >= {each.name for each in TRANSFORMS}
         for name, row in rows.items():
-            # What a default may cost.
-            assert abs(row["r2"]) <= 0.002
-            assert "bfloat16" in name or row["largest"] < 1.0
+            assert "bfloat16" in name or "int8" in name or row["largest"] < 1.0
+            # What a default may cost; what costs more is named on the page, and in no default.
+            assert abs(row["r2"]) <= 0.002 or "int8_dynamic" in name
