@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.history.making import entry, run, store
+from tests.limits.made import limits
 from tests.test_cli import pricebench
 
 COMMITTED = Path(__file__).parents[1] / "reports"
@@ -69,6 +70,36 @@ def test_show_has_the_contestants_and_the_conditions():
     assert re.search(r"forward full", result.stdout)
     assert re.search(r"torchscript.*1\.40 ms.*0\.99", result.stdout)
     assert "fingerprint 642c6316b8 (cpu AMD EPYC" in result.stdout
+
+
+INFO = {"flop": 10**8, "bytes": 10**5, "threads": 1, "dtype": "float32", "device": "cpu"}
+
+
+def test_show_has_the_share_of_the_limits_of_the_runs_machine(tmp_path):
+    facts = {"cpu": "A", "threads": 1}
+    store(tmp_path / "history", run(entry(median=2e-3, **INFO), facts=facts))
+    (tmp_path / "limits").mkdir()
+
+    without = history("show", "last", "--reports", tmp_path).stdout
+    limits(machine=facts).save(tmp_path / "limits" / "0123456789_20260101T000000Z.json")
+    shown = history("show", "last", "--reports", tmp_path).stdout
+
+    # By hand: 0.1 GFLOP at 100 GFLOP/s is 1 ms, of 2 ms.
+    assert "of the limit" not in without
+    assert re.search(r"of the limit.*\n.*\n.*2\.00 ms.*50%", shown)
+    assert "'of the limit' is the time that arithmetic and compulsory bytes need" in shown
+
+
+def test_limits_that_cannot_be_read_are_said_and_the_run_is_shown(tmp_path):
+    store(tmp_path / "history", run(entry(median=2e-3, **INFO)))
+    (tmp_path / "limits").mkdir()
+    (tmp_path / "limits" / "0123456789_20260101T000000Z.json").write_text("{")
+
+    result = history("show", "last", "--reports", tmp_path)
+
+    assert result.returncode == 0
+    assert "2.00 ms" in result.stdout
+    assert "0123456789_20260101T000000Z.json" in result.stderr
 
 
 def test_show_as_json_has_the_raw_samples():

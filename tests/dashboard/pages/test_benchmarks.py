@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tests.dashboard.pages.opened import markdown, opened, texts
-from tests.dashboard.stored import EVIL, forward, keep, stored_run
+from tests.dashboard.stored import EVIL, FACTS, forward, keep, stored_run
+from tests.limits.made import limits
 
 
 def test_the_newest_run_is_shown_with_its_conditions(desk):
@@ -12,6 +13,20 @@ def test_the_newest_run_is_shown_with_its_conditions(desk):
     assert "Test CPU" in texts(app)
     assert "00000001" in texts(app)
     assert app.query_params["run"] == "aaaaaaaaaa/0002_00000001_20260102T120000Z"
+
+
+def test_the_share_of_the_machines_limits_stands_beside_the_median(desk):
+    info = {"flop": 10**8, "bytes": 10**5, "threads": 1, "dtype": "float32", "device": "cpu"}
+    facts = {**FACTS, "threads": 1}
+    keep(desk / "reports", stored_run(forward({"eager": 2e-3}, info=info), day=9, facts=facts))
+    (desk / "reports" / "limits").mkdir()
+    limits(machine={**FACTS, "blas": "aaaaaaaaaa"}).save(desk / "reports" / "limits" / "aaaaaaaaaa_20260101T000000Z.json")
+
+    app = opened(desk, "benchmarks")
+
+    # By hand: 0.1 GFLOP at 100 GFLOP/s is 1 ms, of 2 ms.
+    assert app.dataframe[0].value["of the limit"].tolist() == ["50%"]
+    assert "is the time that arithmetic and compulsory bytes need" in texts(app)
 
 
 def test_a_link_leads_to_its_run_and_shape(desk):
