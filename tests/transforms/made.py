@@ -38,6 +38,24 @@ class Scored(nn.Module):
         return torch.from_numpy(z_NF) * self.features.std + self.features.mean
 
 
+def layers(widths, *, bias=True, scale=1.0, seed=0, in_place=False):
+    """Linear layers with ReLUs between."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        found = []
+        for before, after in pairwise(widths):
+            layer = nn.Linear(before, after, bias=bias)
+            with torch.no_grad():
+                layer.weight.mul_(scale)
+            found += [layer, nn.ReLU(inplace=in_place)]
+    return nn.Sequential(*found[:-1]).eval()
+
+
+def rows(num_rows, num_features, seed=0):
+    """Standard normal."""
+    return torch.randn(num_rows, num_features, generator=torch.Generator().manual_seed(seed))
+
+
 def gamma(num_terms):
     """A float32 sum of so many products, in any order, is off by this part of the sum of their magnitudes (Higham)."""
     return num_terms * ROUNDOFF / (1 - num_terms * ROUNDOFF)

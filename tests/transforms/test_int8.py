@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from itertools import pairwise
 
 import pytest
 import torch
@@ -17,26 +16,10 @@ from pricebench.modes import mode_named
 from pricebench.transforms import int8 as int8_module
 from pricebench.transforms import mode_with, transformed
 from pricebench.transforms.int8_layers import DynamicInt8Linear, Int8Linear, Quantize
-from tests.transforms.made import gamma
+from tests.transforms.made import gamma, layers, rows
 
 reason = int8_module.missing()
 pytestmark = pytest.mark.skipif(reason is not None, reason=f"int8 cannot run here: {reason}")
-
-
-def layers(widths, *, bias=True, scale=1.0, seed=0):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        found = []
-        for before, after in pairwise(widths):
-            layer = nn.Linear(before, after, bias=bias)
-            with torch.no_grad():
-                layer.weight.mul_(scale)
-            found += [layer, nn.ReLU()]
-    return nn.Sequential(*found[:-1]).eval()
-
-
-def rows(num_rows, num_features, seed=0):
-    return torch.randn(num_rows, num_features, generator=torch.Generator().manual_seed(seed))
 
 
 def exact_and_bound(module, x_NF):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from itertools import pairwise
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from torch import nn
 
 from pricebench.modes import mode_named
 from pricebench.transforms import TRANSFORMS, mode_with, transformed
-from tests.transforms.made import gamma
+from tests.transforms.made import gamma, layers, rows
 
 BFLOAT16_ROUNDOFF = 2.0**-8
 widths = st.lists(st.integers(1, 512), min_size=2, max_size=5)
@@ -24,22 +23,6 @@ def able(name):
     reason = next(each for each in TRANSFORMS if each.name == name).missing()
     if reason:
         pytest.skip(f"{name} cannot run here: {reason}")
-
-
-def layers(widths, *, bias, scale, seed, in_place=False):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        found = []
-        for before, after in pairwise(widths):
-            layer = nn.Linear(before, after, bias=bias)
-            with torch.no_grad():
-                layer.weight.mul_(scale)
-            found += [layer, nn.ReLU(inplace=in_place)]
-    return nn.Sequential(*found[:-1]).eval()
-
-
-def rows(num_rows, num_features, seed):
-    return torch.randn(num_rows, num_features, generator=torch.Generator().manual_seed(seed))
 
 
 def exact_and_bound(module, x_NF, *, rounding=0.0):

@@ -20,7 +20,9 @@ def test_the_share_of_the_machines_limits_stands_beside_the_median(desk):
     facts = {**FACTS, "threads": 1}
     keep(desk / "reports", stored_run(forward({"eager": 2e-3}, info=info), day=9, facts=facts))
     (desk / "reports" / "limits").mkdir()
-    limits(machine={**FACTS, "blas": "aaaaaaaaaa"}).save(desk / "reports" / "limits" / "aaaaaaaaaa_20260101T000000Z.json")
+    limits(machine={**FACTS, "blas": "aaaaaaaaaa"}).save(
+        desk / "reports" / "limits" / "aaaaaaaaaa_20260101T000000Z.json"
+    )
 
     app = opened(desk, "benchmarks")
 
