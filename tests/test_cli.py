@@ -74,7 +74,12 @@ def test_help_lists_the_commands():
 def test_training_writes_model_statistics_and_metrics(trained):
     folder, printed = trained
 
-    assert {path.name for path in folder.iterdir()} == {"model.pt", "training_stats.pt", "metrics.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "model.pt",
+        "training_stats.pt",
+        "metrics.json",
+        "calibration.pt",
+    }
     assert json.loads((folder / "metrics.json").read_text()) == printed
     assert {
         "r2",
