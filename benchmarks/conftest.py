@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from pricebench.artifacts import MODEL_FILE, Artifacts, save_metrics
 from pricebench.data import Dataset, load_dataset, make_houses, train_test_split
 from pricebench.errors import PricebenchError
 from pricebench.pytest_plugin import keep_history, note
 from pricebench.suite import asked_workload, device, mode
-from pricebench.training import TrainingConfig, train
+from pricebench.training import TrainingConfig, rows_to_calibrate_on, train
 from pricebench.workload import FULL_ROWS, HOUSE_PRICES, Workload, house_prices
 
 __all__ = ["device", "mode"]
@@ -80,7 +79,9 @@ def artifacts(pytestconfig: pytest.Config, dataset: Dataset, training_rows: Data
         if (root / MODEL_FILE).is_file():
             found = Artifacts.load(root)
             # Folders of before there were rows to calibrate on.
-            return found if found.calibration is not None else replace(found, calibration=_rows(training_rows))
+            if found.calibration is None:
+                found = replace(found, calibration=rows_to_calibrate_on(training_rows))
+            return found
         reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
         if reporter:
             reporter.write_line(f"\nno model of {dataset.name} yet: training one (up to half a minute)")
@@ -90,10 +91,6 @@ def artifacts(pytestconfig: pytest.Config, dataset: Dataset, training_rows: Data
     trained.artifacts.save(root)
     save_metrics(root, trained.metrics)
     return trained.artifacts
-
-
-def _rows(training_rows: Dataset) -> Tensor:
-    return torch.from_numpy(training_rows.features_NF[:FULL_ROWS].copy())
 
 
 @pytest.fixture(scope="session")

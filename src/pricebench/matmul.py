@@ -8,7 +8,7 @@ computes in float32 all the same, that is another library and no other arithmeti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -36,15 +36,13 @@ def medium_precision() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-@contextmanager
-def multiplied_by(library: str) -> Iterator[None]:
+def multiplied_by(library: str) -> AbstractContextManager[None]:
     """Let a library multiply what this process multiplies meanwhile; set for all its threads, and set back.
 
     Args:
         library: "torch" or "onednn", as `chosen` gives them.
     """
-    with medium_precision() if library == ONEDNN else nullcontext():
-        yield
+    return medium_precision() if library == ONEDNN else nullcontext()
 
 
 def chosen(name: str) -> str:

@@ -52,7 +52,7 @@ def profile(
     if device == "cuda" and not torch.cuda.is_available():
         raise PricebenchError("--device cuda: torch finds no CUDA device here. Profile on the CPU: --device cpu.")
     profiled = _loaded(workload, shape, training=training)
-    calibration = profiled.inputs("full")
+    calibration = profiled.inputs("full") if transforms or "+" in mode else None
     if mode == "all":
         for skipped in (found for found in MODES if found.missing() is not None):
             talk.print(f"skipped {skipped.name}: {skipped.missing()}", markup=False)

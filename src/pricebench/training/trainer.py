@@ -106,6 +106,11 @@ def train(
     )
 
 
+def rows_to_calibrate_on(training_rows: Dataset) -> Tensor:
+    """Features of some rows, `(N, F)` float64. The split has shuffled them: the first ones are any."""
+    return torch.from_numpy(training_rows.features_NF[:_CALIBRATION_ROWS].copy())
+
+
 class _Trainer:
     def __init__(
         self, dataset: Dataset, config: TrainingConfig, *, checkpoint: Path | None, clock: Callable[[], Second]
@@ -324,14 +329,10 @@ class _Trainer:
             "config": asdict(config),
         }
         return TrainingResult(
-            artifacts=Artifacts(model=model, stats=stats, calibration=self._calibration()),
+            artifacts=Artifacts(model=model, stats=stats, calibration=rows_to_calibrate_on(self._train)),
             metrics=metrics,
             is_interrupted=is_interrupted,
         )
-
-    def _calibration(self) -> Tensor:
-        # The split has shuffled them: the first ones are any.
-        return torch.from_numpy(self._train.features_NF[:_CALIBRATION_ROWS].copy())
 
     def _train_and_validation(self) -> Dataset:
         """The linear baseline has nothing to choose, so it may fit on the validation rows too."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -203,21 +204,17 @@ def _put_in_place(graph: GraphModule, chain: Sequence[Node], layers: Sequence[nn
     chain[-1].replace_all_uses_with(value)
 
 
-_KEEPS = "the shape of the answer; activations and weights lose all but 8 bits in each layer"
-
 TRANSFORM = Transform(
     name="int8",
     summary="linear layers behind other layers multiply in 8 bits, by the ranges of rows of training",
-    keeps=_KEEPS,
+    keeps="the shape of the answer; activations and weights lose all but 8 bits in each layer",
     precision=torch.int8,
     missing=missing,
     apply=partial(_apply, is_dynamic=False),
 )
-DYNAMIC = Transform(
+DYNAMIC = replace(
+    TRANSFORM,
     name="int8_dynamic",
     summary="as `int8`, with the ranges of each call",
-    keeps=_KEEPS,
-    precision=torch.int8,
-    missing=missing,
     apply=partial(_apply, is_dynamic=True),
 )
