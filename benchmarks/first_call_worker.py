@@ -1,31 +1,34 @@
-"""A fresh process that makes a workload's module ready, waits for the word, and makes its first calls.
+"""Fresh processes that make a workload's module ready and make its first calls, forked from one that imported torch.
 
-Talks in JSON lines: seconds to import and to prepare when everything but the first call is done; then for each line
-that it reads one call, and a line with what the call took by its own clock. `{"failure": ...}` where the mode cannot
-take the module.
+Not its compiler: that is imported by the first call, as in a user's process.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
+import os
 import time
+from typing import Any
+
+from pricebench.zygote.process import Answer, fork_for_each_request, next_request
 
 
 def main() -> None:
     """Serve until stdin ends."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--workload", required=True)
-    parser.add_argument("--sizes", type=json.loads, required=True)
-    parser.add_argument("--dims", type=json.loads, required=True)
-    parser.add_argument("--mode", required=True)
-    parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--device", required=True)
-    options = parser.parse_args()
+    import_seconds = 0.0
 
-    started = time.perf_counter()
-    import torch  # noqa: PLC0415 - its import is part of what is told apart
+    def make_ready() -> None:
+        nonlocal import_seconds
+        started = time.perf_counter()
+        import torch  # noqa: F401, PLC0415 - its import is told apart
+
+        import_seconds = time.perf_counter() - started
+
+    fork_for_each_request(make_ready, lambda request, answer: _serve(request, answer, import_seconds))
+
+
+def _serve(request: dict[str, Any], answer: Answer, import_seconds: float) -> None:
+    os.environ.update(request["environment"])
+    import torch  # noqa: PLC0415
 
     from pricebench.errors import ModeError  # noqa: PLC0415
     from pricebench.modes.base import reason_of  # noqa: PLC0415
@@ -33,43 +36,37 @@ def main() -> None:
     from pricebench.workload import load_workload  # noqa: PLC0415
     from pricebench.workload.checks import expected_inference  # noqa: PLC0415
 
-    torch.set_num_threads(options.threads)
-    imported = time.perf_counter()
-    workload = load_workload(options.workload, dims=options.dims or None).on(options.device)
-    expected = expected_inference(workload, options.sizes)
-    inputs = workload.inputs(options.sizes)
-    prepare_started = time.perf_counter()
+    torch.set_num_threads(request["threads"])
+    workload = load_workload(request["workload"], dims=request["dims"] or None).on(request["device"])
+    expected = expected_inference(workload, request["sizes"])
+    inputs = workload.inputs(request["sizes"])
+    started = time.perf_counter()
     try:
-        forward = mode_with(options.mode).prepare_inference(workload.module, inputs)
+        forward = mode_with(request["mode"]).prepare_inference(workload.module, inputs)
     except ModeError as error:
-        _say(failure=str(error))
+        answer(failure=str(error))
         return
-    prepared = time.perf_counter()
-    _say(import_s=imported - started, prepare_s=prepared - prepare_started)
+    answer(import_s=import_seconds, prepare_s=time.perf_counter() - started)
 
-    for _ in sys.stdin:
+    while next_request():
         fresh = inputs.clone()
         called = time.perf_counter()
         try:
             output = fresh.call(forward)
         # A compiler may raise anything: that is the finding.
         except Exception as error:
-            _say(failure=f"{options.mode} cannot take {workload.name}: {type(error).__name__}: {reason_of(error)}")
+            reason = f"{type(error).__name__}: {reason_of(error)}"
+            answer(failure=f"{request['mode']} cannot take {workload.name}: {reason}")
             return
-        if options.device == "cuda":
+        if request["device"] == "cuda":
             torch.cuda.synchronize()
         answered = time.perf_counter()
         difference = expected.difference(output)
-        _say(
+        answer(
             call_s=answered - called,
             wrong=expected.wrong(output),
             max_abs_error=abs(difference.found - difference.expected),
         )
-
-
-def _say(**facts: float | str) -> None:
-    sys.stdout.write(json.dumps(facts) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

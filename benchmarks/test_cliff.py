@@ -16,13 +16,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from pricebench.cliff.analysis import Analysis
 from pricebench.cliff.arms import ARMS, Arm
-from pricebench.cliff.launcher import CellError, Launcher, Setting, measure_toolchain
+from pricebench.cliff.launcher import Launcher, Setting, measure_toolchain
 from pricebench.cliff.records import Cell, Report
 from pricebench.cliff.runner import NUM_BLOCKS, rows_of
 from pricebench.cliff.schedule import AFTER, BEFORE, FIRST, OTHER, Check, Kind, Step, schedule
 from pricebench.modes import compile  # noqa: A004 - the mode's name is its key
 from pricebench.workload import Workload, load_workload
 from pricebench.workload.checks import quieted
+from pricebench.zygote.client import ChildError
 
 CELLS = [pytest.param(arm, kind, id=f"{arm.name}-{kind}") for kind in Kind for arm in ARMS if kind in arm.kinds]
 
@@ -101,7 +102,7 @@ def test_cliff(
                 if block:
                     blocks.append(block)
             num_graphs = process.num_graphs()
-    except CellError as error:
+    except ChildError as error:
         if str(error).startswith("not available"):
             pytest.skip(str(error))
         raise

@@ -65,7 +65,7 @@ def test_load_csv(benchmark: BenchmarkFixture, reader: str, big_csv: Path) -> No
         no_model("load_csv", big_csv), role="ours" if reader == "pricebench" else "rival", max_abs_error=None
     )
 
-    table = benchmark.pedantic(READERS[reader], args=(big_csv,), rounds=15, warmup_rounds=3)
+    table = benchmark.pedantic(READERS[reader], args=(big_csv,), rounds=9, warmup_rounds=1)
 
     if reader == "pricebench":
         assert table.num_rows == NUM_ROWS

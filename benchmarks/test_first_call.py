@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,76 +14,52 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from pricebench.modes import ExecutionMode
 from pricebench.suite import describe, require_shape
+from pricebench.units import Second
 from pricebench.workload import Workload
+from pricebench.zygote.client import RefusalError, Zygote
 
 LATER_CALLS = 3
+TIME_LIMIT: Second = 600.0  # compiling a large model takes minutes
 
 
-class Worker:
-    """The other end of `first_call_worker`."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.ready = self._hear()
-
-    def call(self) -> dict[str, Any]:
-        """Ask for one call and wait for its answer; a wrong one fails the test."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("call\n")
-        self._process.stdin.flush()
-        facts = self._hear()
-        if facts["wrong"]:
-            pytest.fail(f"wrong answer: {facts['wrong']}")
-        return facts
-
-    def _hear(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            assert self._process.stderr is not None
-            pytest.fail(f"the worker ended: {self._process.stderr.read()[-2000:]}")
-        facts: dict[str, Any] = json.loads(line)
-        if "failure" in facts:
-            pytest.skip(str(facts["failure"]))
-        return facts
-
-
-@contextmanager
-def fresh_process(name: str, workload: Workload, mode: str, shape: str, cache: Path) -> Iterator[Worker]:
-    """Start a worker that makes the workload of this name, and compiles into `cache`; and end it."""
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """What all first calls are forked from: torch is imported once."""
     environment = {
         name: value
         for name, value in os.environ.items()
         # A job id would share what earlier processes learnt about shapes.
         if name not in ("TORCH_COMPILE_JOB_ID", "PYTEST_CURRENT_TEST")
     }
-    environment |= {"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"), "TRITON_CACHE_DIR": str(cache / "triton")}
-    device = next((tensor.device.type for _, tensor in workload.inputs(shape).tensors()), "cpu")
-    options = {
-        "workload": name,
-        "sizes": json.dumps(dict(workload.sizes(shape))),
-        "dims": json.dumps(workload.dims),  # finding them once more would take seconds
-        "mode": mode,
-        "threads": torch.get_num_threads(),
-        "device": device,
-    }
-    command = [sys.executable, "-m", "benchmarks.first_call_worker"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=Path(__file__).parents[1],
-    ) as process:
-        try:
-            yield Worker(process)
-        finally:
-            if process.stdin:
-                process.stdin.close()
-            process.kill()
+    command = ["-m", "benchmarks.first_call_worker"]
+    log = tmp_path_factory.mktemp("first_call") / "worker.log"
+    with Zygote(
+        command, environment=environment, log=log, limit=TIME_LIMIT, folder=Path(__file__).parents[1]
+    ) as started:
+        yield started
+
+
+def fresh_process(
+    zygote: Zygote, name: str, workload: Workload, mode: str, shape: str, cache: Path
+) -> AbstractContextManager[dict[str, Any]]:
+    """A process that makes the workload of this name ready, says what that took, and compiles into `cache`."""
+    return zygote.child(
+        workload=name,
+        sizes=dict(workload.sizes(shape)),
+        dims=workload.dims,  # finding them once more would take seconds
+        mode=mode,
+        threads=torch.get_num_threads(),
+        device=next((tensor.device.type for _, tensor in workload.inputs(shape).tensors()), "cpu"),
+        environment={"TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"), "TRITON_CACHE_DIR": str(cache / "triton")},
+    )
+
+
+def call(zygote: Zygote) -> dict[str, Any]:
+    """Ask the process for one call; a wrong answer fails the test."""
+    facts = zygote.ask(do="call")
+    if facts["wrong"]:
+        pytest.fail(f"wrong answer: {facts['wrong']}")
+    return facts
 
 
 @pytest.mark.parametrize("shape", ["full", "residual", "single"])
@@ -95,6 +68,7 @@ def test_first_call(
     mode: ExecutionMode,
     shape: str,
     workload: Workload,
+    zygote: Zygote,
     pytestconfig: pytest.Config,
     tmp_path: Path,
 ) -> None:
@@ -102,17 +76,21 @@ def test_first_call(
     require_shape(workload, shape)
     name = pytestconfig.option.workload
     info = describe(workload, mode, shape, lambda: workload.inputs(shape).call(workload.module))
-    with fresh_process(name, workload, mode.name, shape, tmp_path) as worker:
-        first = benchmark.pedantic(worker.call, rounds=1, iterations=1)
-        later = [worker.call()["call_s"] for _ in range(LATER_CALLS)]
+    process = (zygote, name, workload, mode.name, shape, tmp_path)
+    try:
+        with fresh_process(*process) as ready:
+            first = benchmark.pedantic(call, args=(zygote,), rounds=1, iterations=1)
+            later = [call(zygote)["call_s"] for _ in range(LATER_CALLS)]
+    except RefusalError as error:
+        pytest.skip(str(error))
     benchmark.extra_info.update(
         info,
         max_abs_error=first["max_abs_error"],
         cache="empty",
-        **worker.ready,
+        **ready,
         call_by_own_clock=first["call_s"],
         later_calls=later,
     )
     if mode.name == "compile" and shape == "full":
-        with fresh_process(name, workload, mode.name, shape, tmp_path) as worker:
-            benchmark.extra_info["warm_cache_s"] = worker.call()["call_s"]
+        with fresh_process(*process):
+            benchmark.extra_info["warm_cache_s"] = call(zygote)["call_s"]

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from pricebench.cliff.records import Report
-from pricebench.cliff.worker import CAN_FORK
 from pricebench.files import stored_reports
+from pricebench.zygote.process import CAN_FORK
 from tests.cliff.made import cell, report
 from tests.test_cli import pricebench, unboxed
 

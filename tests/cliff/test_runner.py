@@ -10,7 +10,7 @@ from pricebench.cliff.launcher import Setting
 from pricebench.cliff.records import Report
 from pricebench.cliff.runner import Plan, measure
 from pricebench.cliff.schedule import CliffError, Kind, Order
-from pricebench.cliff.worker import CAN_FORK
+from pricebench.zygote.process import CAN_FORK
 
 COUNTS = Setting(counts_only=True, threads=1)
 ARM_NAMES = ("eager", "compile", "drop_last", "reduce_overhead")

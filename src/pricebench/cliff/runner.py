@@ -13,22 +13,17 @@ from typing import Any
 import torch
 
 from pricebench.cliff.arms import ARMS, Arm
-from pricebench.cliff.launcher import (
-    CellError,
-    Launcher,
-    Setting,
-    measure_toolchain,
-    temporary_folder,
-)
+from pricebench.cliff.launcher import Launcher, Setting, measure_toolchain, temporary_folder
 from pricebench.cliff.records import Block, Call, Cell, Report
 from pricebench.cliff.schedule import Check, CliffError, Kind, Order, Step, schedule
-from pricebench.cliff.worker import CAN_FORK
 from pricebench.load import LoadMeter
 from pricebench.machine import this_machine
 from pricebench.modes import compile  # noqa: A004 - the mode's name is its key
 from pricebench.units import Second
 from pricebench.workload import Workload, load_workload
 from pricebench.workload.checks import quieted
+from pricebench.zygote.client import ChildError
+from pricebench.zygote.process import CAN_FORK
 
 NUM_PROCESSES = 5
 NUM_BLOCKS = 30
@@ -153,7 +148,7 @@ def measure(
             try:
                 toolchain, modules, template = measure_toolchain(folder)
                 report = replace(report, toolchain=report.toolchain or toolchain)
-            except CellError as error:
+            except ChildError as error:
                 no_compiler = str(error)
         caches = _Caches(folder, template)
         try:
@@ -169,7 +164,7 @@ def measure(
                         cell = planned.cell(failure=f"not available: {no_compiler}")
                     else:
                         cell = _run(launcher, planned, steps[planned.order], caches.of(planned), checks[planned.kind])
-                    warnings = dict.fromkeys((*earlier, *meter.warnings(own=launcher.cpu_seconds)))
+                    warnings = dict.fromkeys((*earlier, *meter.warnings(own=launcher.zygote.cpu_seconds)))
                     report = replace(report.with_cell(cell), warnings=tuple(warnings))
                     on_change(report)
                     pace.took(planned, time.monotonic() - started - spent)
@@ -296,7 +291,7 @@ def _run(launcher: Launcher, planned: Planned, steps: Sequence[Step], cache: Pat
             num_graphs = process.num_graphs()
         if check is Check.NO and planned.process == 0 and planned.cache == "cold":
             calls = _checked(launcher, planned, steps, cache, calls)
-    except CellError as error:
+    except ChildError as error:
         failure = str(error)
     return planned.cell(
         prepare=prepare, num_graphs=num_graphs, calls=tuple(calls), blocks=tuple(blocks), failure=failure

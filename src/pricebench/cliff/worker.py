@@ -1,18 +1,14 @@
-"""A process that runs cells: reads requests as JSON lines, answers each with one JSON line.
+"""The processes that run cells, fresh as far as compiling goes.
 
-`python -m pricebench.cliff.worker preload.json` imports torch and the listed modules, then forks a child per cell: a
-fresh process as far as compiling goes, without the ten seconds of imports. Where there is no safe fork it runs one cell
-and ends.
+`python -m pricebench.cliff.worker preload.json` imports torch and the listed modules, then forks a child per cell.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
@@ -21,41 +17,21 @@ from typing import Any
 
 from pricebench.cliff.schedule import Check, CliffError, Kind, Step
 from pricebench.errors import PricebenchError
-
-CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
+from pricebench.zygote.process import CAN_FORK, Answer, fork_for_each_request, next_request
 
 
 def main() -> None:
     """Serve until stdin ends."""
-    # What libraries print must not mix with the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
+    fork_for_each_request(_import, _serve)
 
-    def answer(**facts: object) -> None:
-        answers.write(json.dumps(facts) + "\n")
-        answers.flush()
 
+def _import() -> None:
     import torch  # noqa: F401, PLC0415 - its import is what the children are spared
 
     for name in json.loads(Path(sys.argv[1]).read_text()) or _used_by_capture():
         # A list made by another process may name modules that were generated there.
         with suppress(ImportError):
             import_module(name)
-    while request := _read():
-        if not CAN_FORK:
-            _serve(request, answer)
-            return
-        child = os.fork()
-        if not child:
-            # Ctrl-C is for the parent, who asks; and a child can be ended with all that it started.
-            os.setsid()
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _serve(request, answer)
-            answers.close()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        times = os.times()
-        answer(ended=os.waitstatus_to_exitcode(status), cpu_seconds=sum(times[:4]))
 
 
 def _used_by_capture() -> list[str]:
@@ -78,20 +54,7 @@ def _used_by_capture() -> list[str]:
     return names
 
 
-def _read() -> dict[str, Any] | None:
-    """The next request; never more than one is waiting, so that parent and child can share the pipe."""
-    line = b""
-    while not line.endswith(b"\n"):
-        part = os.read(0, 1 << 16)
-        if not part:
-            return None
-        line += part
-    request: dict[str, Any] = json.loads(line)
-    return request
-
-
-def _serve(request: dict[str, Any], answer: Callable[..., None]) -> None:
-    answer(pid=os.getpid())
+def _serve(request: dict[str, Any], answer: Answer) -> None:
     try:
         running = _prepare(request)
     # Anything may be wrong with somebody's workload; the parent says it, the other cells go on.
@@ -99,7 +62,7 @@ def _serve(request: dict[str, Any], answer: Callable[..., None]) -> None:
         answer(failure=_reason(error))
         return
     answer(prepare=running.prepare_seconds)
-    while request := _read() or {}:
+    while request := next_request():
         try:
             if request["do"] == "end":
                 answer(num_graphs=running.num_graphs)

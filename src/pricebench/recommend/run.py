@@ -24,8 +24,8 @@ from pricebench.recommend.evidence import EAGER, NULL, Evidence, Tried, case
 from pricebench.recommend.need import Goal, Need, RecommendError, make_need
 from pricebench.recommend.report import Report
 from pricebench.units import Second
+from pricebench.zygote.process import CAN_FORK
 
-_CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not survive it
 _AHEAD = 2  # preparing a block takes a core ten seconds and more; the measurement of one, seconds
 _MOST_ASIDE: Second = 0.5  # an arm's slices of a case that decides nothing
 _ARM = "pricebench.recommend.arm:main"
@@ -201,7 +201,7 @@ class _Run:
         cases = self._cases()
         crew = Crew(workspace=setting.workspace, threads=self._request.threads, environment=dict(setting.environment))
         processes = self._processes(cases)
-        modules = _shared(self._facts, self._evidence.tried) if _CAN_FORK else []
+        modules = _shared(self._facts, self._evidence.tried) if CAN_FORK else []
         self._say("measuring blocks; each imports what its arms share")
         self._ended = time.monotonic()
         while True:
