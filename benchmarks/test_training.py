@@ -84,7 +84,7 @@ def test_training_rows(benchmark: BenchmarkFixture, loop: str, threads: int) -> 
         role={"dataloader": "rival", "pricebench": "ours"}.get(loop, "floor"),
     )
 
-    benchmark.pedantic(epoch, rounds=15, warmup_rounds=2)
+    benchmark.pedantic(epoch, rounds=9, warmup_rounds=1)
 
 
 def _our_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:
