@@ -3,8 +3,8 @@
     python -m evidence.two_times --artifacts DIR --blocks 12     measures; writes reports/two-times/
     python -m evidence.two_times                                 docs/where-2x-is-true.md from the reports that it names
 
-A way is a mode with its transformations, and the precision that torch is allowed for products of float32. Eager stands
-in every block twice: what it differs from itself is noise.
+A way is a mode with its transformations, and what multiplies, as `pricebench train --matmul` takes it. Eager stands in
+every block twice: what it differs from itself is noise.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Way:
     Attributes:
         mode: With its transformations, or a rival's name.
         cases: That it is for.
-        precision: Of torch's float32 products.
+        matmul: What multiplies; only training takes "bfloat16".
     """
 
     mode: str
     cases: tuple[str, ...]
-    precision: str = "highest"
+    matmul: str = "torch"
 
 
 _NETWORK, _NARROW, _ONE, _FULL, _STEP, _EPOCH = _CASES
@@ -69,8 +69,10 @@ WAYS = {
     "onnxruntime, as a mode": Way(mode="onnxruntime", cases=(_NETWORK, _NARROW)),
     "ONNX Runtime": Way(mode="onnxruntime", cases=(_ONE, _FULL)),
     "OpenVINO": Way(mode="openvino", cases=(_ONE, _FULL)),
-    "eager, medium": Way(mode="eager", cases=(_NETWORK, _FULL, _STEP), precision="medium"),
-    "compile, medium": Way(mode="compile", cases=(_NETWORK, _STEP), precision="medium"),
+    "eager, medium": Way(mode="eager", cases=(_NETWORK, _FULL, _STEP), matmul="onednn"),
+    "compile, medium": Way(mode="compile", cases=(_NETWORK, _STEP), matmul="onednn"),
+    "eager, mixed precision": Way(mode="eager", cases=(_STEP,), matmul="bfloat16"),
+    "compile, mixed precision": Way(mode="compile", cases=(_STEP,), matmul="bfloat16"),
     "eager+fuse_linear_relu": Way(mode="eager+fuse_linear_relu", cases=(_NETWORK, _FULL)),
     "eager+matmul_backend": Way(mode="eager+matmul_backend", cases=(_NETWORK, _FULL)),
     "eager+bfloat16": Way(mode="eager+bfloat16", cases=(_NETWORK, _FULL)),
@@ -86,8 +88,10 @@ WAYS = {
     "eager+int8_dynamic": Way(mode="eager+int8_dynamic", cases=(_NETWORK,)),
     "aot+int8_dynamic": Way(mode="aot+int8_dynamic", cases=(_NETWORK,)),
     "our loop": Way(mode="our eager", cases=(_EPOCH,)),
-    "our loop, medium": Way(mode="our eager", cases=(_EPOCH,), precision="medium"),
-    "our loop, compile, medium": Way(mode="our compile", cases=(_EPOCH,), precision="medium"),
+    "our loop, medium": Way(mode="our eager", cases=(_EPOCH,), matmul="onednn"),
+    "our loop, compile, medium": Way(mode="our compile", cases=(_EPOCH,), matmul="onednn"),
+    "our loop, mixed precision": Way(mode="our eager", cases=(_EPOCH,), matmul="bfloat16"),
+    "our loop, compile, mixed precision": Way(mode="our compile", cases=(_EPOCH,), matmul="bfloat16"),
 }
 
 
@@ -135,7 +139,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
                 arguments={
                     "arguments": {
                         "mode": way.mode,
-                        "precision": way.precision,
+                        "matmul": way.matmul,
                         "cases": list(way.cases),
                         "threads": options.threads,
                         "artifacts": str(options.artifacts.absolute()),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pricebench.paired import answering
+
+Case: TypeAlias = Callable[[str, Path, str], Callable[[], object]]
+"""The call of a mode, with the artifacts of a folder and what multiplies in training."""
 
 WARM_UP_CALLS = 5
 FULL_ROWS = 2048
@@ -17,23 +20,26 @@ def main(arguments: Mapping[str, Any]) -> None:
     """Prepare everything, then serve the driver.
 
     Args:
-        arguments: `mode` (with transformations behind a plus, or a library's name), `precision` of float32 products,
+        arguments: `mode` (with transformations behind a plus, or a library's name), `matmul` as training takes it,
             `cases`, `threads`, and the folder of the `artifacts`.
     """
     line = answering.Line.of_environment()
     import torch  # noqa: PLC0415 - imported by the parent, before the fork
 
+    from pricebench.matmul import multiplied_by  # noqa: PLC0415
+
     torch.set_num_threads(arguments["threads"])
-    torch.set_float32_matmul_precision(arguments["precision"])
     torch.manual_seed(0)
-    cases = {name: _CASES[name](arguments["mode"], Path(arguments["artifacts"])) for name in arguments["cases"]}
-    for call in cases.values():
-        for _ in range(WARM_UP_CALLS):
-            call()
-    answering.serve(line, {name: answering.timed(call) for name, call in cases.items()})
+    mode, folder, matmul = arguments["mode"], Path(arguments["artifacts"]), arguments["matmul"]
+    with multiplied_by(matmul):
+        cases = {name: _CASES[name](mode, folder, matmul) for name in arguments["cases"]}
+        for call in cases.values():
+            for _ in range(WARM_UP_CALLS):
+                call()
+        answering.serve(line, {name: answering.timed(call) for name, call in cases.items()})
 
 
-def _forward(mode: str, folder: Path) -> Callable[[], object]:
+def _forward(mode: str, folder: Path, matmul: str) -> Callable[[], object]:  # noqa: ARG001 - the signature of a case
     """z-scores to z-score, 2048 rows."""
     import torch  # noqa: PLC0415
 
@@ -44,7 +50,7 @@ def _forward(mode: str, folder: Path) -> Callable[[], object]:
     return _prepared(mode, module, x_NF)
 
 
-def _narrow(mode: str, folder: Path) -> Callable[[], object]:  # noqa: ARG001 - the signature of a case
+def _narrow(mode: str, folder: Path, matmul: str) -> Callable[[], object]:  # noqa: ARG001 - the signature of a case
     """Twenty-four layers of 16 with GELU, 2048 rows: little arithmetic, many operators."""
     import torch  # noqa: PLC0415
     from torch import nn  # noqa: PLC0415
@@ -61,10 +67,10 @@ def _prepared(mode: str, module: Any, x_NF: Any) -> Callable[[], object]:
     return lambda: forward(x_NF)
 
 
-def _price(num_rows: int) -> Callable[[str, Path], Callable[[], object]]:
+def _price(num_rows: int) -> Case:
     """Raw float64 features to dollars."""
 
-    def case(mode: str, folder: Path) -> Callable[[], object]:
+    def case(mode: str, folder: Path, matmul: str) -> Callable[[], object]:  # noqa: ARG001 - the signature of a case
         import numpy as np  # noqa: PLC0415
 
         from benchmarks.rivals import RIVALS, write_onnx  # noqa: PLC0415
@@ -84,7 +90,7 @@ def _price(num_rows: int) -> Callable[[str, Path], Callable[[], object]]:
     return case
 
 
-def _step(mode: str, folder: Path) -> Callable[[], object]:
+def _step(mode: str, folder: Path, matmul: str) -> Callable[[], object]:
     """Forward, loss, backward and fused Adam, 2048 rows."""
     import torch  # noqa: PLC0415
 
@@ -94,11 +100,11 @@ def _step(mode: str, folder: Path) -> Callable[[], object]:
 
     module = copy.deepcopy(Artifacts.load(folder).model).requires_grad_()
     x_NF, z_N1 = torch.randn(FULL_ROWS, 5), torch.randn(FULL_ROWS, 1)
-    step = TrainStep(mode_with(mode).prepare_training(module, x_NF), module, learning_rate=1e-5)
+    step = TrainStep(mode_with(mode).prepare_training(module, x_NF), module, learning_rate=1e-5, matmul=matmul)
     return lambda: step(x_NF, z_N1)
 
 
-def _epoch(mode: str, folder: Path) -> Callable[[], object]:
+def _epoch(mode: str, folder: Path, matmul: str) -> Callable[[], object]:
     """Ten shuffled batches of 2048 rows: the plain loop over a `DataLoader`, or ours in a mode."""
     import torch  # noqa: PLC0415
     from torch import nn  # noqa: PLC0415
@@ -123,7 +129,7 @@ def _epoch(mode: str, folder: Path) -> Callable[[], object]:
         return plain
     feed = EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=True, seed=0)
     ours = mode_named(mode.removeprefix("our ")).prepare_training(module, x_NF[:FULL_ROWS])
-    step = TrainStep(ours, module, learning_rate=1e-5)
+    step = TrainStep(ours, module, learning_rate=1e-5, matmul=matmul)
 
     def epoch() -> None:
         for x_BF, z_B1 in feed.epoch():
@@ -132,7 +138,7 @@ def _epoch(mode: str, folder: Path) -> Callable[[], object]:
     return epoch
 
 
-_CASES: dict[str, Callable[[str, Path], Callable[[], object]]] = {
+_CASES: dict[str, Case] = {
     "2048 rows": _forward,
     "24 narrow layers": _narrow,
     "1 house": _price(1),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pricebench.cpu import bfloat16_missing
 from pricebench.errors import PricebenchError
-from pricebench.matmul import CHOICES, chosen, medium_precision, multiplied_by, onednn_keeps_float32
+from pricebench.matmul import CHOICES, chosen, forward_in, medium_precision, multiplied_by, onednn_keeps_float32
 
 
 @pytest.mark.parametrize("library", ["torch", "onednn"])
@@ -30,9 +31,28 @@ def test_the_choice_by_itself_is_one_of_the_two_and_stays():
 
 
 def test_an_unknown_library_is_refused_with_those_that_there_are():
-    with pytest.raises(PricebenchError, match=r"onnedn.*Known: auto, torch, onednn"):
+    with pytest.raises(PricebenchError, match=r"onnedn.*Known: auto, torch, onednn, bfloat16"):
         chosen("onnedn")
-    assert CHOICES == ("auto", "torch", "onednn")
+    assert CHOICES == ("auto", "torch", "onednn", "bfloat16")
+
+
+def test_bfloat16_is_chosen_or_refused_with_what_the_cpu_lacks():
+    if bfloat16_missing() is None:
+        assert chosen("bfloat16") == "bfloat16"
+        return
+    with pytest.raises(PricebenchError, match=r"bfloat16 here: this CPU has none of avx512_bf16.*Use auto\.$"):
+        chosen("bfloat16")
+
+
+@pytest.mark.parametrize(("library", "dtype"), [("torch", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_forward_pass_multiplies_in_what_was_chosen_and_nothing_else_does(library, dtype):
+    x, w = torch.ones(2, 3), torch.ones(4, 3)
+
+    with forward_in(library):
+        within = torch.nn.functional.linear(x, w)
+    after = torch.nn.functional.linear(x, w)
+
+    assert (within.dtype, after.dtype) == (dtype, torch.float32)
 
 
 def test_what_is_called_float32_is_no_bfloat16():

@@ -1,8 +1,9 @@
-"""Which library multiplies float32 matrices in torch's own operators, forward and backward: torch's choice, or oneDNN.
+"""How torch's own operators multiply matrices in training: by torch's choice, by oneDNN, or by it in bfloat16.
 
 Builds of torch for x86 call MKL, which leaves a part of an AMD CPU unused (`pricebench limits` says how much here).
 `torch.set_float32_matmul_precision("medium")` hands products over to oneDNN and allows it bfloat16; on CPUs where it
-computes in float32 all the same, that is another library and no other arithmetic.
+computes in float32 all the same, that is another library and no other arithmetic. Mixed precision (`torch.autocast`) is
+another arithmetic: factors of 8 bits instead of 24, summed in float32; weights and their updates stay float32.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from pricebench.cpu import bfloat16_missing
 from pricebench.errors import PricebenchError, unknown_name
 
-TORCH, ONEDNN, AUTO = "torch", "onednn", "auto"
-CHOICES = (AUTO, TORCH, ONEDNN)
+TORCH, ONEDNN, BFLOAT16, AUTO = "torch", "onednn", "bfloat16", "auto"
+CHOICES = (AUTO, TORCH, ONEDNN, BFLOAT16)
 
 _INNER = 256
 # Of the sum of magnitudes: sums of 256 products in float32 are off by less than 2 ** -16 in any order (Higham),
@@ -40,9 +43,18 @@ def multiplied_by(library: str) -> AbstractContextManager[None]:
     """Let a library multiply what this process multiplies meanwhile; set for all its threads, and set back.
 
     Args:
-        library: "torch" or "onednn", as `chosen` gives them.
+        library: "torch", "onednn" or "bfloat16", as `chosen` gives them.
     """
     return medium_precision() if library == ONEDNN else nullcontext()
+
+
+def forward_in(library: str) -> AbstractContextManager[Any]:
+    """What a forward pass and its loss run in; the backward pass then multiplies as they did.
+
+    Args:
+        library: As for `multiplied_by`.
+    """
+    return torch.autocast("cpu", torch.bfloat16) if library == BFLOAT16 else nullcontext()
 
 
 def chosen(name: str) -> str:
@@ -52,7 +64,8 @@ def chosen(name: str) -> str:
         name: One of `CHOICES`. "auto" is oneDNN on CPUs of AMD, where it computes in float32.
 
     Raises:
-        PricebenchError: There is no such choice, or oneDNN would not compute in float32 here.
+        PricebenchError: There is no such choice, oneDNN would not compute in float32 here, or this CPU cannot multiply
+            in bfloat16.
     """
     if name not in CHOICES:
         raise PricebenchError(unknown_name("library of matrix products", name, CHOICES))
@@ -60,9 +73,17 @@ def chosen(name: str) -> str:
         raise PricebenchError(
             "oneDNN does not multiply in float32 here: it is missing, or uses bfloat16 under 'medium'. Use torch."
         )
+    if name == BFLOAT16 and (reason := _bfloat16_missing()):
+        raise PricebenchError(f"Training cannot multiply in bfloat16 here: {reason}. Use auto.")
     if name == AUTO:
         return ONEDNN if _is_amd() and onednn_keeps_float32() else TORCH
     return name
+
+
+def _bfloat16_missing() -> str | None:
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return "this build of torch has no oneDNN"
+    return bfloat16_missing()
 
 
 @cache

@@ -3,6 +3,7 @@ from __future__ import annotations
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from pricebench.model import MLP, MLPConfig
 from pricebench.training import EpochFeed, TrainStep
@@ -85,3 +86,20 @@ def test_rates_can_change_between_steps():
     step(torch.randn(4, 5), torch.randn(4, 1))
 
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_mixed_precision_multiplies_rounded_factors_and_keeps_its_weights_in_float32():
+    torch.manual_seed(0)
+    layer, x_BF, z_B1 = nn.Linear(3, 1, bias=False), torch.randn(64, 3), torch.randn(64, 1)
+    narrow_13 = layer.weight.detach().bfloat16()
+    # By hand: both factors are rounded, sums of three are exact enough, and their result is rounded once more.
+    y_B1 = (x_BF.bfloat16().double() @ narrow_13.double().T).bfloat16()
+    expected = ((y_B1.double() - z_B1.double()) ** 2).mean()
+    step = TrainStep(layer, layer, learning_rate=1e-2, matmul="bfloat16")
+
+    loss = step(x_BF, z_B1)
+
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-3, atol=0)
+    assert (loss.dtype, layer.weight.dtype, layer.weight.grad.dtype) == (torch.float32,) * 3
+    exact = ((x_BF.double() @ layer.weight.detach().double().T - z_B1.double()) ** 2).mean()
+    assert exact < ((x_BF.double() @ narrow_13.double().T - z_B1.double()) ** 2).mean()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from pricebench.cpu import bfloat16_missing
 from pricebench.data import load_dataset, make_houses, train_test_split
 from pricebench.errors import ArtifactError, DataError, ModeError
 from pricebench.matmul import onednn_keeps_float32
@@ -156,6 +157,19 @@ def test_either_library_trains_to_nearly_the_same_weights_and_each_to_its_own_bi
     assert model_digest(again.artifacts.model) == model_digest(trained["onednn"].artifacts.model)
     same = trained[trained["auto"].metrics["matmul"]]
     assert model_digest(trained["auto"].artifacts.model) == model_digest(same.artifacts.model)
+
+
+@pytest.mark.skipif(bfloat16_missing() is not None, reason=f"{bfloat16_missing()}")
+def test_mixed_precision_trains_the_same_bits_again_and_as_good_a_model(houses):
+    plain = train(houses, replace(SHORT, matmul="torch"))
+    mixed, again = (train(houses, replace(SHORT, matmul="bfloat16")) for _ in range(2))
+
+    assert model_digest(mixed.artifacts.model) == model_digest(again.artifacts.model)
+    assert model_digest(mixed.artifacts.model) != model_digest(plain.artifacts.model)
+    assert all(value.dtype == torch.float32 for value in mixed.artifacts.model.state_dict().values())
+    assert mixed.metrics["matmul"] == "bfloat16"
+    # Embedded houses carry noise that no model explains; how near to it a short training gets differs by this much.
+    assert abs(mixed.metrics["r2"] - plain.metrics["r2"]) < 0.002
 
 
 @pytest.mark.parametrize("mode", [mode.name for mode in MODES])

@@ -62,16 +62,16 @@ def _serve(request: dict[str, Any], answer: Answer) -> None:
         answer(failure=_reason(error))
         return
     answer(prepare=running.prepare_seconds)
-    while request := next_request():
+    while asked := next_request():
         try:
-            if request["do"] == "end":
+            if asked["do"] == "end":
                 answer(num_graphs=running.num_graphs)
                 return
-            step = Step(**request["step"])
-            if request["do"] == "call":
+            step = Step(**asked["step"])
+            if asked["do"] == "call":
                 answer(call=asdict(running.call(step)))
             else:
-                block = running.block(step, request["num_blocks"])
+                block = running.block(step, asked["num_blocks"])
                 answer(block=block and asdict(block))
         except Exception as error:
             answer(failure=_reason(error))

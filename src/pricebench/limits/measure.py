@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 import numpy as np
 import torch
 
+from pricebench.cpu import cpu_flags
 from pricebench.limits.libraries import LIBRARIES, Library, Operands, as_float64
 from pricebench.limits.records import Bandwidth, Limits, Precision, Product, Rate
 from pricebench.load import LoadMeter
 from pricebench.machine import this_machine
 from pricebench.modes.base import reason_of
-from pricebench.modes.packages import cpu_flags
 from pricebench.turns import in_turns, seconds_per_call
 from pricebench.units import Second
 

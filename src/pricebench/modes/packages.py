@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import platform
 import shlex
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from pricebench.caches import cache_home
+from pricebench.cpu import cpu_flags
 from pricebench.errors import ModeError
 from pricebench.inputs import Inputs
 from pricebench.modes.base import reason_of
@@ -41,11 +41,6 @@ ONLY_MODEL = "model"
 _ALIGNED = Path(__file__).with_name("aligned.h")
 _VERSION = "v1"  # of the cache: whoever changes what the options mean raises it
 _MOST_PACKAGES = 200  # of a megabyte each
-# The sets of x86 that GCC's `-march=native` may use.
-_INSTRUCTIONS = (
-    *("sse", "ssse", "avx", "amx", "fma", "f16c", "bmi", "abm", "popcnt", "movbe", "adx"),
-    *("aes", "vaes", "pclmul", "vpclmul", "gfni", "sha", "movdir", "clwb", "rdrnd", "rdseed"),
-)
 _PRODUCTS = ("linear", "addmm", "mm", "bmm", "baddbmm", "matmul")
 _FEW_ROWS = 128
 _BATCH = "batch"
@@ -219,18 +214,6 @@ def _decisive(program: ExportedProgram) -> Iterator[bytes]:
 
 
 @cache
-def cpu_flags() -> tuple[str, ...]:
-    """Instructions that this CPU has, as Linux names them, and what torch makes of them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # another system
-        lines = []
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))), [])
-    # Beside instructions there stand clocks and mitigations, which no program asks for.
-    instructions = {flag for flag in flags if flag.startswith(_INSTRUCTIONS) or platform.machine() == "aarch64"}
-    return tuple(sorted({*instructions, platform.machine(), torch.backends.cpu.get_cpu_capability()}))
-
-
 @cache
 def _compiler() -> str:
     from torch._inductor import cpp_builder  # noqa: PLC0415

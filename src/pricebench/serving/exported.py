@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from pricebench.artifacts import Artifacts
+from pricebench.cpu import cpu_flags
 from pricebench.errors import ArtifactError
 from pricebench.extras import require
 from pricebench.fields import as_object, count_in, each_in, text_in, texts_in
 from pricebench.modes import ALL_MODES, ExecutionMode
-from pricebench.modes.packages import cpu_flags
 
 _FORMAT = 1
 PORTABLE = {mode.name: mode for mode in ALL_MODES if mode.portable}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pricebench.inputs import Inputs
+from pricebench.matmul import TORCH, forward_in
 from pricebench.modes import Forward
 
 
@@ -31,8 +32,10 @@ class TrainStep:
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         loss: Callable[[Any, Any], Tensor] = nn.functional.mse_loss,
+        matmul: str = TORCH,
     ) -> None:
         self._forward = forward
+        self._matmul = matmul
         self._loss = loss
         matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
         biases = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
@@ -47,11 +50,15 @@ class TrainStep:
 
     def __call__(self, x_BF: Tensor, z_B1: Tensor) -> Tensor:
         """Take one step on a batch; returns its loss before the step, a scalar tensor."""
-        return self._descend(self._loss(self._forward(x_BF), z_B1))
+        with forward_in(self._matmul):
+            loss = self._loss(self._forward(x_BF), z_B1)
+        return self._descend(loss)
 
     def on(self, inputs: Inputs, targets: Any) -> Tensor:
         """The same on any arguments of the module and any targets of the loss."""
-        return self._descend(self._loss(inputs.call(self._forward), targets))
+        with forward_in(self._matmul):
+            loss = self._loss(inputs.call(self._forward), targets)
+        return self._descend(loss)
 
     def _descend(self, loss: Tensor) -> Tensor:
         self.optimizer.zero_grad(set_to_none=True)

@@ -144,6 +144,7 @@ class _Trainer:
         self._take_step = TrainStep(
             mode_named(config.mode).prepare_training(self._model, x_NF[: self._feed.batch_rows]),
             self._model,
+            matmul=self._matmul,
         )
         per_epoch = self._feed.steps_per_epoch
         self._num_epochs = config.epochs or -(-config.steps // per_epoch)

@@ -11,22 +11,15 @@ import copy
 import torch
 from torch.fx import GraphModule, Node
 
-from pricebench.modes.packages import cpu_flags
+from pricebench.cpu import bfloat16_missing
 from pricebench.transforms.base import Transform
 from pricebench.transforms.fuse_linear_relu import missing as onednn_missing
 from pricebench.transforms.graphs import finish, first_argument, is_relu, is_to, layer_of, linear_layers, only_argument
 
-# Without them oneDNN computes in float32 and rounds, which only costs.
-_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
-
 
 def missing() -> str | None:
     """Why this CPU should not multiply in bfloat16, or None."""
-    if reason := onednn_missing():
-        return reason
-    if not set(_INSTRUCTIONS) & set(cpu_flags()):
-        return f"this CPU has none of {', '.join(_INSTRUCTIONS)}, so bfloat16 would be slower than float32"
-    return None
+    return onednn_missing() or bfloat16_missing()
 
 
 def _apply(graph: GraphModule) -> str:

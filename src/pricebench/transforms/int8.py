@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Interpreter, Node
 
+from pricebench.cpu import cpu_flags
 from pricebench.errors import ModeError
-from pricebench.modes.packages import cpu_flags
 from pricebench.modes.silence import torch_silenced
 from pricebench.transforms.base import Transform, calibration_of
 from pricebench.transforms.fuse_linear_relu import missing as onednn_missing
