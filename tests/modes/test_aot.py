@@ -97,8 +97,8 @@ def test_a_package_is_compiled_once_and_found_again(gated):
     assert packages.num_compiled() == before
 
 
-def key(module, x):
-    return packages.key_of(packages.exported(Flat(module.eval(), Inputs.of(x))))
+def key(module, x, *, own_kernels=False):
+    return packages.key_of(packages.exported(Flat(module.eval(), Inputs.of(x))), own_kernels=own_kernels)
 
 
 def test_whatever_decides_what_is_compiled_is_in_the_key():
@@ -110,6 +110,7 @@ def test_whatever_decides_what_is_compiled_is_in_the_key():
     assert key(copy.deepcopy(module), EXAMPLE.clone()) == known
     assert key(other, EXAMPLE) != known
     assert key(module, batch(5)) != known
+    assert key(module, EXAMPLE, own_kernels=True) != known
     assert key(module.double(), EXAMPLE.double()) != known
 
 

@@ -18,6 +18,9 @@ def limits(
     threads: Annotated[
         str, typer.Option(metavar="N,...", help="Numbers of threads to measure (default: 1 and torch's own).")
     ] = "",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Also kernels that Inductor compiles: minutes the first time.")
+    ] = False,
     read: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="Show stored limits instead.")] = None,
     reports: ReportsOption = Path("reports"),
     markdown: Annotated[bool, typer.Option("--markdown", help="Print GitHub Markdown.")] = False,
@@ -35,7 +38,7 @@ def limits(
         from pricebench.limits.measure import measure
 
         with talk.status("measuring"):
-            found = measure(threads=numbers, say=lambda words: talk.print(words, markup=False))
+            found = measure(threads=numbers, compiled=compiled, say=lambda words: talk.print(words, markup=False))
         path = reports / FOLDER / f"{found.fingerprint}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
         found.save(path)
         talk.print(f"wrote {path}", markup=False)

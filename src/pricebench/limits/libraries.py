@@ -14,10 +14,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from pricebench.inputs import Inputs
 from pricebench.limits.records import Precision, Product
 from pricebench.matmul import medium_precision
+from pricebench.modes import packages, toolchain
+from pricebench.modes.flat import Flat
 from pricebench.transforms.bfloat16 import missing as _bfloat16_missing
 from pricebench.transforms.fuse_linear_relu import missing as _onednn_missing
 
@@ -64,6 +67,7 @@ class Library:
         version: Of the library.
         missing: Why it cannot be used here, or None.
         prepare: Operands and threads -> a call that returns the product.
+        compiles: For seconds, for each product, when it prepares.
         setting: Around calls.
     """
 
@@ -73,6 +77,7 @@ class Library:
     version: Callable[[], str]
     missing: Callable[[], str | None]
     prepare: Callable[[Operands, int], Multiply]
+    compiles: bool = False
     setting: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
@@ -141,6 +146,25 @@ def _qlinear(operands: Operands, threads: int) -> Multiply:  # noqa: ARG001
     ones, zeros = torch.ones(len(w_NK)), torch.zeros(len(w_NK), dtype=torch.int32)
     linear = torch.ops.onednn.qlinear_pointwise.default
     return lambda: linear(x_MK, 1.0, 0, packed, ones, zeros, None, 1.0, 0, torch.float32, "none", [], "")
+
+
+def _inductor(dtype: torch.dtype) -> Callable[[Operands, int], Multiply]:
+    """Packages of its own C++ templates, as `aot` makes them for few rows."""
+
+    def prepare(operands: Operands, threads: int) -> Multiply:  # noqa: ARG001
+        inner, columns = operands.w_KN.shape
+        layer = nn.Linear(inner, columns, bias=False, dtype=dtype)
+        with torch.inference_mode(mode=False), torch.no_grad():
+            x_MK = torch.from_numpy(operands.x_MK).to(dtype)
+            layer.weight.copy_(torch.from_numpy(operands.w_KN).T)
+            run = packages.load(packages.package_of(packages.exported(Flat(layer, Inputs.of(x_MK))), own_kernels=True))
+        return lambda: run([x_MK])[0]
+
+    return prepare
+
+
+def _inductor_bfloat16_missing() -> str | None:
+    return _bfloat16_missing() or toolchain.missing()
 
 
 # ---- others --------------------------------------------------------------------------------------------------------
@@ -276,6 +300,15 @@ LIBRARIES = (
         prepare=_mkl_packed,
     ),
     Library(
+        name="Inductor",
+        precision=Precision.FLOAT32,
+        advice="--mode aot, which takes it for up to 128 rows",
+        version=_torch_version,
+        missing=toolchain.missing,
+        prepare=_inductor(torch.float32),
+        compiles=True,
+    ),
+    Library(
         name="NumPy",
         precision=Precision.FLOAT32,
         advice="numpy.matmul",
@@ -314,6 +347,15 @@ LIBRARIES = (
         version=_torch_version,
         missing=_bfloat16_missing,
         prepare=_onednn(torch.bfloat16),
+    ),
+    Library(
+        name="Inductor, bfloat16",
+        precision=Precision.BFLOAT16,
+        advice="--mode aot --transforms bfloat16, for up to 128 rows",
+        version=_torch_version,
+        missing=_inductor_bfloat16_missing,
+        prepare=_inductor(torch.bfloat16),
+        compiles=True,
     ),
     Library(
         name="torch._int_mm",

@@ -56,16 +56,18 @@ _MATRIX = (
 )
 
 
-def measure(*, threads: Sequence[int], say: Callable[[str], None]) -> Limits:
+def measure(*, threads: Sequence[int], compiled: bool, say: Callable[[str], None]) -> Limits:
     """Measure this machine, in this process.
 
     Args:
         threads: Each number of threads that is measured.
+        compiled: Also libraries that compile for each product: ten seconds and more for each that is not cached.
         say: Is told what happens.
     """
     meter, now, machine = LoadMeter(), datetime.now(UTC), this_machine()
     before = torch.get_num_threads()
-    there, lacking = _tried(LIBRARIES)
+    asked = [library for library in LIBRARIES if compiled or not library.compiles]
+    there, lacking = _tried(asked)
     rates: list[Rate] = []
     bandwidths: list[Bandwidth] = []
     try:
@@ -86,8 +88,8 @@ def measure(*, threads: Sequence[int], say: Callable[[str], None]) -> Limits:
         fingerprint=machine.digest,
         machine=asdict(machine),
         instructions=tuple(flag for flag in _MATRIX if flag in cpu_flags()),
-        versions={library.name: lacking.get(library.name) or library.version() for library in LIBRARIES},
-        advice={library.name: library.advice for library in LIBRARIES},
+        versions={library.name: lacking.get(library.name) or library.version() for library in asked},
+        advice={library.name: library.advice for library in asked},
         rates=tuple(rates),
         bandwidths=tuple(bandwidths),
         calls=calls,

@@ -76,21 +76,27 @@ def num_compiled() -> int:
     return _compiled
 
 
-def package_of(program: ExportedProgram) -> Path:
+def package_of(program: ExportedProgram, *, own_kernels: bool | None = None) -> Path:
     """The package of an exported program, compiled now unless the cache has it.
+
+    Args:
+        program: With its weights.
+        own_kernels: Whether Inductor's own kernels multiply; by default where they are quicker.
 
     Raises:
         RuntimeError: Inductor or the compiler failed.
     """
     folder = cache_home() / "aot" / _VERSION
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{key_of(program)}.pt2"
+    if own_kernels is None:
+        own_kernels = has_own_kernels(program)
+    path = folder / f"{key_of(program, own_kernels=own_kernels)}.pt2"
     # Two processes that start together, such as workers of a server, compile it once.
     with filelock.FileLock(path.with_suffix(".lock")):
         if not path.is_file():
             global _compiled  # noqa: PLW0603 - a count of this process, as torch's own counters are
             _compiled += 1
-            _compile(program, path)
+            _compile(program, path, own_kernels=own_kernels)
             _keep_newest(folder)
     path.touch()
     return path
@@ -140,14 +146,14 @@ def _unpacked(package: Path, folder: Path) -> list[str]:
     return list(map(str, files))
 
 
-def _compile(program: ExportedProgram, path: Path) -> None:
+def _compile(program: ExportedProgram, path: Path, *, own_kernels: bool) -> None:
     temporary = path.with_suffix(".new.pt2")
     import torch._inductor.config as inductor  # noqa: PLC0415 - importing Inductor takes seconds
 
     # Set globally: as an option of one compilation, `freezing` gives wrong numbers (docs/log.md).
     with torch_silenced(), torch.no_grad(), inductor.patch(freezing=True):
         torch._inductor.aoti_compile_and_package(  # noqa: SLF001 - documented by this name
-            program, package_path=str(temporary), inductor_configs=_options(program)
+            program, package_path=str(temporary), inductor_configs=_options(own_kernels=own_kernels)
         )
     temporary.replace(path)
 
@@ -164,13 +170,13 @@ def _most_rows(program: ExportedProgram) -> int:
     return max(rows)
 
 
-def _has_own_kernels(program: ExportedProgram) -> bool:
+def has_own_kernels(program: ExportedProgram) -> bool:
     """Whether products are few enough rows for Inductor's own kernels, and not in int8: those corrupt memory."""
     names = {str(node.target) for node in program.graph.nodes}
     return _most_rows(program) <= _FEW_ROWS and not any(name.startswith("onednn.qlinear") for name in names)
 
 
-def _options(program: ExportedProgram) -> dict[str, Any]:
+def _options(*, own_kernels: bool) -> dict[str, Any]:
     import torch._inductor.config as inductor  # noqa: PLC0415
     from torch._inductor import cpp_builder  # noqa: PLC0415
 
@@ -178,9 +184,9 @@ def _options(program: ExportedProgram) -> dict[str, Any]:
     flags = f"-fstack-reuse=none -include {shlex.quote(str(_ALIGNED))}" if cpp_builder.is_gcc() else ""
     # Products of few rows by kernels of Inductor's own, whose call costs nothing; of more by oneDNN (docs/log.md).
     # Which is quicker is not tried out: on a busy machine that chooses wrongly, and a package is there to stay.
-    own_kernels = {"max_autotune": True, "max_autotune_gemm_backends": "CPP"}
+    multiplied = {"max_autotune": True, "max_autotune_gemm_backends": "CPP"} if own_kernels else {}
     wanted = {
-        **(own_kernels if _has_own_kernels(program) else {}),
+        **multiplied,
         "aot_inductor.allow_stack_allocation": True,
         "aot_inductor.enable_frame_pointer": False,
         "aot_inductor.enable_line_tables": False,
@@ -190,20 +196,20 @@ def _options(program: ExportedProgram) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in known}
 
 
-def key_of(program: ExportedProgram) -> str:
+def key_of(program: ExportedProgram, *, own_kernels: bool) -> str:
     """By what a package is found again."""
     digest = hashlib.sha256()
-    for part in _decisive(program):
+    for part in _decisive(program, _options(own_kernels=own_kernels)):
         digest.update(part)
         digest.update(b"\0")
     return digest.hexdigest()[:32]
 
 
-def _decisive(program: ExportedProgram) -> Iterator[bytes]:
+def _decisive(program: ExportedProgram, options: Mapping[str, Any]) -> Iterator[bytes]:
     """All that decides what the compiler makes."""
     # No paths: where this package is installed, and where a module's source lies, changes nothing.
-    options = repr(sorted(_options(program).items())).replace(str(_ALIGNED), _ALIGNED.read_text(encoding="utf-8"))
-    yield str((torch.__version__, torch.get_num_threads(), cpu_flags(), _compiler(), options)).encode()
+    told = repr(sorted(options.items())).replace(str(_ALIGNED), _ALIGNED.read_text(encoding="utf-8"))
+    yield str((torch.__version__, torch.get_num_threads(), cpu_flags(), _compiler(), told)).encode()
     yield f"{program.graph} {program.graph_signature} {program.range_constraints}".encode()
     args, kwargs = program.example_inputs or ((), {})
     for _, tensor in Inputs(args, kwargs).tensors():
