@@ -11,12 +11,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from benchmarks.cases import checked_error
-from pricebench.agreement import in_float64
+from benchmarks.cases import TOLERANCE, checked_error
+from pricebench.agreement import default_tolerance, in_float64
 from pricebench.limits.libraries import LIBRARIES
 from pricebench.limits.measure import measured
 from pricebench.limits.records import Precision, Product
-from pricebench.matmul import chosen, multiplied_by
+from pricebench.matmul import chosen, forward_in, multiplied_by
 from pricebench.model import MLP
 from pricebench.modes import MODES, ExecutionMode
 from pricebench.suite import train_step_case
@@ -62,9 +62,12 @@ def test_training_rows(benchmark: BenchmarkFixture, loop: str, threads: int) -> 
     x_NF = torch.randn(num_rows, 5, generator=generator)
     z_N1 = torch.randn(num_rows, 1, generator=generator)
     module = MLP()
+    matmul = chosen("auto") if loop == "pricebench" else "torch"  # as `pricebench train` does by default
     reference = in_float64(module)
     expected = gradients(reference, nn.functional.mse_loss(reference(x_NF[:9].double()), z_N1[:9].double()))
-    error = checked_error(gradients(module, nn.functional.mse_loss(module(x_NF[:9]), z_N1[:9])), expected)
+    with multiplied_by(matmul), forward_in(matmul):
+        loss = nn.functional.mse_loss(module(x_NF[:9]), z_N1[:9])
+    error = checked_error(gradients(module, loss), expected, tolerance=_tolerance(matmul, module, expected))
     epoch: Callable[[], object] = {
         "pricebench": _our_epoch,
         "dataloader": _plain_epoch,
@@ -81,20 +84,26 @@ def test_training_rows(benchmark: BenchmarkFixture, loop: str, threads: int) -> 
         threads=threads,
         flop=count_flop(epoch),
         max_abs_error=error,
+        matmul=matmul,
         role={"dataloader": "rival", "pricebench": "ours"}.get(loop, "floor"),
     )
 
     benchmark.pedantic(epoch, rounds=9, warmup_rounds=1)
 
 
-def _our_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:
-    feed = EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=True, seed=0)
-    step = TrainStep(module, module, learning_rate=1e-3)
+def _tolerance(matmul: str, module: MLP, expected: Tensor) -> float:
+    if matmul != "bfloat16":
+        return TOLERANCE
+    return default_tolerance(module, dtype=torch.bfloat16) * float(expected.abs().max())
 
-    library = chosen("auto")  # as `pricebench train` does by default
+
+def _our_epoch(module: MLP, x_NF: Tensor, z_N1: Tensor) -> Callable[[], None]:
+    matmul = chosen("auto")
+    feed = EpochFeed(x_NF, z_N1, batch_rows=FULL_ROWS, drop_last=True, seed=0)
+    step = TrainStep(module, module, learning_rate=1e-3, matmul=matmul)
 
     def epoch() -> None:
-        with multiplied_by(library):
+        with multiplied_by(matmul):
             for x_BF, z_B1 in feed.epoch():
                 step(x_BF, z_B1)
 

@@ -24,9 +24,12 @@ def test_what_is_set_for_the_process_is_put_back(library):
     assert torch.get_float32_matmul_precision() == before
 
 
-def test_the_choice_by_itself_is_one_of_the_two_and_stays():
-    assert chosen("auto") in ("torch", "onednn")
-    assert chosen("auto") == chosen("auto")
+def test_the_choice_by_itself_is_bfloat16_where_the_cpu_multiplies_in_it_and_float32_elsewhere():
+    by_itself = chosen("auto")
+
+    assert by_itself == chosen("auto")
+    assert (by_itself == "bfloat16") == (bfloat16_missing() is None and torch.backends.mkldnn.is_available())
+    assert by_itself in ("bfloat16", "torch", "onednn")
     assert chosen("torch") == "torch"
 
 

@@ -61,7 +61,8 @@ def chosen(name: str) -> str:
     """The library of a choice: always the same on one machine, so that what is trained is reproducible.
 
     Args:
-        name: One of `CHOICES`. "auto" is oneDNN on CPUs of AMD, where it computes in float32.
+        name: One of `CHOICES`. "auto" is bfloat16 where the CPU multiplies in it; else oneDNN on CPUs of AMD, where
+            it computes in float32; else torch's choice.
 
     Raises:
         PricebenchError: There is no such choice, oneDNN would not compute in float32 here, or this CPU cannot multiply
@@ -76,6 +77,8 @@ def chosen(name: str) -> str:
     if name == BFLOAT16 and (reason := _bfloat16_missing()):
         raise PricebenchError(f"Training cannot multiply in bfloat16 here: {reason}. Use auto.")
     if name == AUTO:
+        if _bfloat16_missing() is None:
+            return BFLOAT16
         return ONEDNN if _is_amd() and onednn_keeps_float32() else TORCH
     return name
 

@@ -147,7 +147,7 @@ def test_either_library_trains_to_nearly_the_same_weights_and_each_to_its_own_bi
     if not onednn_keeps_float32():
         pytest.skip("oneDNN is missing here, or multiplies in bfloat16 under 'medium'")
     before = torch.get_float32_matmul_precision()
-    trained = {name: train(houses, replace(SHORT, matmul=name)) for name in ("torch", "onednn", "auto")}
+    trained = {name: train(houses, replace(SHORT, matmul=name)) for name in ("torch", "onednn")}
     again = train(houses, replace(SHORT, matmul="onednn"))
 
     assert torch.get_float32_matmul_precision() == before
@@ -155,8 +155,13 @@ def test_either_library_trains_to_nearly_the_same_weights_and_each_to_its_own_bi
     for name, value in weights["torch"].items():
         torch.testing.assert_close(weights["onednn"][name], value, rtol=1e-3, atol=1e-4)
     assert model_digest(again.artifacts.model) == model_digest(trained["onednn"].artifacts.model)
-    same = trained[trained["auto"].metrics["matmul"]]
-    assert model_digest(trained["auto"].artifacts.model) == model_digest(same.artifacts.model)
+
+
+def test_the_default_trains_as_the_choice_that_it_names(houses):
+    by_default = train(houses, SHORT)
+    named = train(houses, replace(SHORT, matmul=by_default.metrics["matmul"]))
+
+    assert model_digest(by_default.artifacts.model) == model_digest(named.artifacts.model)
 
 
 @pytest.mark.skipif(bfloat16_missing() is not None, reason=f"{bfloat16_missing()}")

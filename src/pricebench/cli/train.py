@@ -27,7 +27,10 @@ def train(
     ),
     mode: Annotated[str, typer.Option(help="Execution mode of the training steps.")] = "eager",
     matmul: Annotated[
-        str, typer.Option(help="What multiplies: auto (the faster library, by the CPU), torch, onednn; or bfloat16.")
+        str,
+        typer.Option(
+            help="What multiplies: auto (the fastest, by the CPU), torch, onednn, or mixed precision, bfloat16."
+        ),
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Of weights, validation split and batch order.")] = 0,
     test_size: Annotated[float, typer.Option(help="Held-out share of the rows.")] = 0.2,

@@ -153,8 +153,9 @@ def _inductor(dtype: torch.dtype) -> Callable[[Operands, int], Multiply]:
 
     def prepare(operands: Operands, threads: int) -> Multiply:  # noqa: ARG001
         inner, columns = operands.w_KN.shape
-        layer = nn.Linear(inner, columns, bias=False, dtype=dtype)
+        # What was made in inference mode cannot be exported.
         with torch.inference_mode(mode=False), torch.no_grad():
+            layer = nn.Linear(inner, columns, bias=False, dtype=dtype)
             x_MK = torch.from_numpy(operands.x_MK).to(dtype)
             layer.weight.copy_(torch.from_numpy(operands.w_KN).T)
             run = packages.load(packages.package_of(packages.exported(Flat(layer, Inputs.of(x_MK))), own_kernels=True))

@@ -14,7 +14,7 @@ class TrainingConfig:
 
     Attributes:
         mode: Execution mode of forward and backward.
-        matmul: Which library multiplies, one of `pricebench.matmul.CHOICES`; "auto" is the faster one, by the CPU.
+        matmul: What multiplies, one of `pricebench.matmul.CHOICES`; "auto" is the fastest, by the CPU.
         seed: Of weights, validation split and batch order.
         batch_rows: Rows of a full batch; a smaller training set is one batch.
         drop_last: Leave the residual batch of each epoch out.
