@@ -89,7 +89,7 @@ def package_of(program: ExportedProgram, *, own_kernels: bool | None = None) -> 
     folder = cache_home() / "aot" / _VERSION
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if own_kernels is None:
-        own_kernels = has_own_kernels(program)
+        own_kernels = _has_own_kernels(program)
     path = folder / f"{key_of(program, own_kernels=own_kernels)}.pt2"
     # Two processes that start together, such as workers of a server, compile it once.
     with filelock.FileLock(path.with_suffix(".lock")):
@@ -170,7 +170,7 @@ def _most_rows(program: ExportedProgram) -> int:
     return max(rows)
 
 
-def has_own_kernels(program: ExportedProgram) -> bool:
+def _has_own_kernels(program: ExportedProgram) -> bool:
     """Whether products are few enough rows for Inductor's own kernels, and not in int8: those corrupt memory."""
     names = {str(node.target) for node in program.graph.nodes}
     return _most_rows(program) <= _FEW_ROWS and not any(name.startswith("onednn.qlinear") for name in names)
