@@ -148,5 +148,6 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     result.print(
         f"{metrics['num_train']:,} training, {metrics['num_validation']:,} validation, {metrics['num_test']:,} "
         f"held-out rows; {metrics['epochs']:,} epochs ({metrics['stopped']}), best at step {metrics['best_step']:,}; "
-        f"{metrics['seconds']:.1f} s, {format_rate(metrics['rows_per_second'] or 0.0)[:-2]} rows/s, matmul {metrics['matmul']}"
+        f"{metrics['seconds']:.1f} s, {format_rate(metrics['rows_per_second'] or 0.0)[:-2]} rows/s, "
+        f"matmul {metrics['matmul']}"
     )

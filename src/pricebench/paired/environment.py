@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 # git sets them for its hooks: with them, git would work on the user's index and checkout instead of on ours.
 _OF_GIT = (
@@ -47,6 +48,14 @@ def plain_environment(threads: int) -> dict[str, str]:
     """The user's without what would change which code runs, or how; with the number of threads."""
     kept = {name: value for name, value in os.environ.items() if name not in (*_OF_GIT, *_OF_CODE)}
     return {**kept, **dict.fromkeys(_THREADS, str(threads))}
+
+
+def bytecode_warnings(environment: Mapping[str, str]) -> list[str]:
+    """What a figure that holds imports should say where no bytecode is kept (docs/log.md has what that costs)."""
+    if environment.get("PYTHONDONTWRITEBYTECODE", "") in ("", "0"):
+        return []
+    said = "PYTHONDONTWRITEBYTECODE is set: each process compiles what it imports anew, and first answers are seconds later"
+    return [f"{said}. Unset it, unless it is set where you ship"]
 
 
 def worker_environment(threads: int, seed: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from pricebench.load import LoadMeter
 from pricebench.paired.blocks import blocks
+from pricebench.paired.environment import bytecode_warnings
 from pricebench.paired.processes import Crew, ThreadError
 from pricebench.paired.records import Block
 from pricebench.paired.slices import MOST, Case
@@ -113,7 +115,7 @@ def recommend(
         run = _Run(request, setting, facts, need, evidence, clock=clock, say=say, show=show)
         if run.able("inference") or run.able("training"):
             evidence = run.measured()
-    warnings = [*meter.warnings(), *run.warnings]
+    warnings = [*meter.warnings(), *bytecode_warnings(os.environ), *run.warnings]
     return conclude(
         evidence,
         need,
