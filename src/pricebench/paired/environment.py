@@ -54,7 +54,7 @@ def bytecode_warnings(environment: Mapping[str, str]) -> list[str]:
     """What a figure that holds imports should say where no bytecode is kept (docs/log.md has what that costs)."""
     if environment.get("PYTHONDONTWRITEBYTECODE", "") in ("", "0"):
         return []
-    said = "PYTHONDONTWRITEBYTECODE is set: each process compiles what it imports anew, and first answers are seconds later"
+    said = "PYTHONDONTWRITEBYTECODE is set: each process compiles what it imports anew, so first answers are later"
     return [f"{said}. Unset it, unless it is set where you ship"]
 
 
