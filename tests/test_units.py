@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pricebench.units import format_dollars, format_duration, format_error, format_rate
@@ -52,13 +52,21 @@ def test_duration_shows_exactly_three_digits(duration):
 
 @pytest.mark.parametrize(
     ("rate", "text"),
-    [(0.0, "0.00 /s"), (0.25, "0.250 /s"), (999.4, "999 /s"), (999.6, "1.00 k/s"), (45_600_000.0, "45.6 M/s")],
+    [
+        (0.0, "0.00 /s"),
+        (0.0625, "0.0625 /s"),
+        (0.25, "0.250 /s"),
+        (999.4, "999 /s"),
+        (999.6, "1.00 k/s"),
+        (45_600_000.0, "45.6 M/s"),
+    ],
 )
 def test_rate_has_a_metric_prefix(rate, text):
     assert format_rate(rate) == text
 
 
-@given(st.floats(0.01, 1e12))
+@given(st.floats(0.001, 1e12))
+@example(0.0625)
 def test_rate_is_read_back_within_half_a_unit_of_its_third_digit(rate):
     assert read(format_rate(rate), PER_SECOND) == pytest.approx(rate, rel=0.005 + 1e-9)
 

@@ -65,5 +65,7 @@ def format_error(error: float) -> str:
 
 def _three_digits(value: float) -> str:
     size = abs(value)
+    if 0.0 < size < 0.09995:
+        return f"{value:.3g}"
     decimals = 3 if 0.0 < size < 0.9995 else 2 if size < 9.995 else 1 if size < 99.95 else 0
     return f"{value:.{decimals}f}"
