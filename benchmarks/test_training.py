@@ -80,7 +80,7 @@ def test_training_rows(benchmark: BenchmarkFixture, loop: str, threads: int) -> 
         shape="full",
         rows=num_rows,
         device="cpu",
-        dtype="float32",
+        dtype="bfloat16" if matmul == "bfloat16" else "float32",  # of the products
         threads=threads,
         flop=count_flop(epoch),
         max_abs_error=error,
