@@ -196,7 +196,7 @@ def table(report: dict[str, Any]) -> str:
     told = (
         "Medians, and in brackets how many times faster than eager with 95 % intervals; "
         f"{len(found)} blocks of forked, interleaved processes. {machine['cpu']}, {report['cores']} cores, "
-        f"{machine['threads']} threads, torch {machine['torch']}, {report['started'][:10]}; other programs used "
+        f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}, torch {machine['torch']}, {report['started'][:10]}; other programs used "
         f"{others:.2f} cores."
     )
     return "\n".join([*lines, "", told]) + "\n"
