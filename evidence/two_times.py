@@ -193,10 +193,11 @@ def table(report: dict[str, Any]) -> str:
             lines.append(f"| {arm} | {' | '.join(cells)} |")
     machine = report["machine"]
     others = float(np.median([block.others or 0.0 for block in found]))
+    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
     told = (
         "Medians, and in brackets how many times faster than eager with 95 % intervals; "
         f"{len(found)} blocks of forked, interleaved processes. {machine['cpu']}, {report['cores']} cores, "
-        f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}, torch {machine['torch']}, {report['started'][:10]}; other programs used "
+        f"{threads}, torch {machine['torch']}, {report['started'][:10]}; other programs used "
         f"{others:.2f} cores."
     )
     return "\n".join([*lines, "", told]) + "\n"
