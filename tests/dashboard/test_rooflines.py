@@ -22,10 +22,11 @@ def test_a_point_is_what_a_benchmark_reaches_below_its_roof():
     assert points_table(frame)["of the limit"].tolist() == ["50%"]
 
 
-def test_benchmarks_of_other_threads_or_without_bytes_are_left_out():
+def test_single_events_and_benchmarks_of_other_threads_or_without_bytes_are_left_out():
     others = [
         benchmark("test_a[eager]", 1.0, **INFO | {"threads": 2}),
         benchmark("test_b[eager]", 1.0, **INFO | {"bytes": 0}),
+        benchmark("test_first_call[eager]", 1.0, rounds=1, **INFO),
     ]
 
     frame = points_frame(limits(), others, 1)
@@ -55,5 +56,5 @@ def test_names_are_data_and_never_part_of_the_specification():
     data = specification.pop("datasets")
     assert EVIL in str(data)
     # The domain of the colours is data too: Vega draws it as text.
-    del specification["layer"][3]["encoding"]["color"]["scale"]
+    del specification["layer"][-1]["encoding"]["color"]["scale"]
     assert EVIL not in str(specification)

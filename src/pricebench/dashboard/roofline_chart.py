@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -41,11 +42,19 @@ def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[st
             tooltip=["roof:N"],
         )
     )
-    # A roof's name stands at its right end where it is level, and at its left end where it rises.
-    levels = roofs[roofs["kind"] == "arithmetic"].sort_values("intensity").groupby("roof", sort=False).tail(1)
-    slopes = roofs[roofs["kind"] == "memory"].sort_values("intensity").groupby("roof", sort=False).head(1)
-    named = alt.Chart(levels).mark_text(align="right", dy=-8, color=_GREY).encode(x=across, y=up, text="roof:N")
-    rising = alt.Chart(slopes).mark_text(align="left", dx=14, dy=10, color=_GREY).encode(x=across, y=up, text="roof:N")
+    # Each name stands at the upper end of its roof: right of the slower memory, left of the faster.
+    ends = roofs.sort_values("intensity").groupby("roof", sort=False).tail(1)
+    levels, slopes = (ends[ends["kind"] == kind] for kind in ("arithmetic", "memory"))
+    fastest = slopes["intensity"] == slopes["intensity"].min()
+    places: tuple[tuple[pd.DataFrame, Literal["left", "right"], int, int], ...] = (
+        (levels, "right", 0, -8),
+        (slopes[fastest], "right", -14, 4),
+        (slopes[~fastest], "left", 4, 14),
+    )
+    names = [
+        alt.Chart(part).mark_text(align=align, dx=dx, dy=dy, color=_GREY).encode(x=across, y=up, text="roof:N")
+        for part, align, dx, dy in places
+    ]
     dots = (
         alt.Chart(points)
         .mark_point(filled=True, size=110, opacity=0.9)
@@ -66,7 +75,5 @@ def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[st
             ],
         )
     )
-    drawn: alt.LayerChart = (
-        alt.layer(lines, named, rising, dots).resolve_scale(color="independent").properties(height=_HEIGHT)
-    )
+    drawn: alt.LayerChart = alt.layer(lines, *names, dots).resolve_scale(color="independent").properties(height=_HEIGHT)
     return drawn

@@ -61,12 +61,14 @@ def roofs_frame(limits: Limits, threads: int, intensities: Sequence[float]) -> p
 def points_frame(limits: Limits, benchmarks: Sequence[Benchmark], threads: int) -> pd.DataFrame:
     """A row per benchmark that has a limit: what it reaches, which share of its limit, and what binds it.
 
+    Single events, such as first calls, are left out: compiling is no arithmetic of the model.
+
     `name`, `contestant`, `median`, `intensity`, `rate`, `share`, `bound`, `limit`.
     """
     rows = []
     for benchmark in benchmarks:
         roof, info = roof_of(limits, benchmark), benchmark.extra_info
-        if roof is None or info.get("threads") != threads or not info.get("bytes"):
+        if roof is None or info.get("threads") != threads or not info.get("bytes") or benchmark.rounds < 2:
             continue
         rows.append(
             {
