@@ -127,7 +127,7 @@ def test_a_link_leads_to_a_run_and_from_there_to_its_file(visit):
 
 
 def test_a_click_on_a_point_opens_its_run(visit):
-    page = visit("history?shapes=full")
+    page = visit("history?machine=642c6316b8&shapes=full")
     point = page.get_by_test_id("stVegaLiteChart").first.locator("g.mark-symbol.runs_marks path").first
 
     # Other lines' points may lie on top of it: which one is hit does not matter, all are of the same run.
