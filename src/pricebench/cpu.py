@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ _INSTRUCTIONS = (
 _BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")
 
 
+@cache
 def cpu_flags() -> tuple[str, ...]:
     """Instructions that this CPU has, as Linux names them, and what torch makes of them."""
     try:

@@ -220,7 +220,6 @@ def _decisive(program: ExportedProgram, options: Mapping[str, Any]) -> Iterator[
 
 
 @cache
-@cache
 def _compiler() -> str:
     from torch._inductor import cpp_builder  # noqa: PLC0415
 
