@@ -41,14 +41,20 @@ def save_record(path: Path, kind: str, version: int, content: Mapping[str, Any])
         file.write(buffer.getbuffer())
 
 
-def load_record(path: Path, kind: str, version: int) -> dict[str, Any]:
+def load_record(path: Path, kind: str, version: int, *, content: bytes | None = None) -> dict[str, Any]:
     """Read what `save_record` wrote, without executing anything that a file may hold.
+
+    Args:
+        path: The file.
+        kind: Its format.
+        version: Of the format.
+        content: Of the file, where somebody else has read it.
 
     Raises:
         ArtifactError: The file is missing, damaged, of another format or version, or would run code.
     """
     try:
-        record = _read(path)
+        record = _read(read_file(path) if content is None else content)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: expected a {kind} file, found none. Make it: pricebench train.") from error
     except _UNREADABLE as error:
@@ -67,7 +73,7 @@ def load_record(path: Path, kind: str, version: int) -> dict[str, Any]:
     return record
 
 
-def _read(path: Path) -> Any:
+def _read(content: bytes) -> Any:
     """Load what the archive's checksums vouch for.
 
     torch.load skips the checksums that torch.save wrote: a flipped bit would pass as another mean or weight. So it gets
@@ -77,7 +83,7 @@ def _read(path: Path) -> Any:
     with warnings.catch_warnings():
         # They announce what is refused right after: a TorchScript archive, two entries of one name.
         warnings.simplefilter("ignore")
-        with zipfile.ZipFile(io.BytesIO(read_file(path))) as source, zipfile.ZipFile(checked, "w") as copy:
+        with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(checked, "w") as copy:
             for entry in source.infolist():
                 copy.writestr(entry.filename, source.read(entry))
         checked.seek(0)

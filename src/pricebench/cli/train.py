@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 
 from pricebench.cli.console import INTERRUPTED, JsonOption, result, talk
 from pricebench.units import format_dollars, format_rate
+
+if TYPE_CHECKING:
+    from pricebench.training import Ranks, TrainingConfig, TrainingResult
 
 
 def train(
@@ -43,13 +46,13 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted training.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the model and score it on held-out rows beside a linear regression. Ctrl-C keeps the best so far."""
+    """Train the model and score it on held-out rows beside a linear regression. Ctrl-C keeps the best so far.
+
+    torchrun --standalone --nproc-per-node N -m pricebench train ... trains in N processes; docs/scaling.md.
+    """
     import torch
 
-    from pricebench.artifacts import CHECKPOINT_FILE, save_metrics
-    from pricebench.data import load_dataset, make_houses
-    from pricebench.training import TrainingConfig
-    from pricebench.training import train as run_training
+    from pricebench.training import TrainingConfig, joined
 
     with _usage_errors():
         config = TrainingConfig(
@@ -63,19 +66,41 @@ def train(
         )
     if threads:
         torch.set_num_threads(threads)
-    dataset = load_dataset(data) if data else make_houses()
+    with joined() as ranks:
+        # One of them talks; an error of another reaches it.
+        talk.quiet = result.quiet = not ranks.is_leader
+        trained = _train(data, config, out, ranks, resume=resume)
+        if ranks.is_leader:
+            _leave(trained, out, as_json=as_json)
+        if trained.is_interrupted:
+            raise typer.Exit(INTERRUPTED)
+
+
+def _train(data: Path | None, config: TrainingConfig, out: Path, ranks: Ranks, *, resume: bool) -> TrainingResult:
+    from pricebench.artifacts import CHECKPOINT_FILE
+    from pricebench.data import load_dataset, make_houses
+    from pricebench.training import train as run_training
+
+    dataset = ranks.together(lambda: load_dataset(data) if data else make_houses())
     talk.print(f"{dataset.name}: {dataset.num_rows:,} rows ({dataset.header} header)", markup=False)
     if dataset.num_dropped:
         talk.print(f"{dataset.num_dropped:,} rows dropped: a value is missing")
     with _progress_bar() as progress, _first_interrupt() as is_interrupted:
-        trained = run_training(
+        return run_training(
             dataset,
             config,
             checkpoint=out / CHECKPOINT_FILE,
             resume=resume,
             progress=progress,
             should_stop=is_interrupted,
+            ranks=ranks,
         )
+
+
+def _leave(trained: TrainingResult, out: Path, *, as_json: bool) -> None:
+    """Write what was trained, and say how good it is."""
+    from pricebench.artifacts import save_metrics
+
     trained.artifacts.save(out)
     save_metrics(out, trained.metrics)
     if as_json:
@@ -84,8 +109,8 @@ def train(
         _print_metrics(trained.metrics)
     if trained.is_interrupted:
         talk.print(f"interrupted: {out} holds the best so far; continue with the same command and --resume")
-        raise typer.Exit(INTERRUPTED)
-    talk.print(f"wrote {out}", markup=False)
+    else:
+        talk.print(f"wrote {out}", markup=False)
 
 
 @contextmanager

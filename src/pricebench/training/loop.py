@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pricebench.inputs import Inputs
 from pricebench.matmul import TORCH, forward_in
 from pricebench.modes import Forward
+from pricebench.training.ranks import ALONE, Ranks
 
 
 class TrainStep:
@@ -48,11 +49,17 @@ class TrainStep:
             group["lr"] = learning_rate
         self.optimizer.param_groups[0]["weight_decay"] = weight_decay
 
-    def __call__(self, x_BF: Tensor, z_B1: Tensor) -> Tensor:
-        """Take one step on a batch; returns its loss before the step, a scalar tensor."""
+    def __call__(self, x_BF: Tensor, z_B1: Tensor, *, weight: float = 1.0) -> Tensor:
+        """Take one step on a batch; returns its loss before the step, a scalar tensor.
+
+        Args:
+            x_BF: Inputs.
+            z_B1: Targets.
+            weight: Of the loss: `Ranks.weight_of`, where the batch is a share of one.
+        """
         with forward_in(self._matmul):
             loss = self._loss(self._forward(x_BF), z_B1)
-        return self._descend(loss)
+        return self._descend(loss if weight == 1.0 else loss * weight)
 
     def on(self, inputs: Inputs, targets: Any) -> Tensor:
         """The same on any arguments of the module and any targets of the loss."""
@@ -74,12 +81,16 @@ class EpochFeed:
 
     Attributes:
         generator: Source of the shuffles; its state at the start of an epoch fixes the epoch.
-        batch_rows: Rows of a full batch, at most those of the set.
+        batch_rows: Rows of a full batch, at most those of the set; of all ranks together.
+        rows_per_epoch: Of all ranks together.
     """
 
-    def __init__(self, x_NF: Tensor, z_N1: Tensor, *, batch_rows: int, drop_last: bool, seed: int) -> None:
+    def __init__(
+        self, x_NF: Tensor, z_N1: Tensor, *, batch_rows: int, drop_last: bool, seed: int, ranks: Ranks = ALONE
+    ) -> None:
         self._x_NF = x_NF
         self._z_N1 = z_N1
+        self._ranks = ranks
         self.generator = torch.Generator().manual_seed(seed)
         self.batch_rows = min(batch_rows, len(x_NF))
         num_rows = len(x_NF)
@@ -92,9 +103,14 @@ class EpochFeed:
         """Batches of an epoch, the residual one too where it is kept."""
         return -(-self.rows_per_epoch // self.batch_rows)
 
+    def rows_of(self, step: int) -> int:
+        """Rows of an epoch's batch, the first being 0, of all ranks together."""
+        return min(self.batch_rows, self.rows_per_epoch - step * self.batch_rows)
+
     def epoch(self, *, skip: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffle and yield `(x_BF, z_B1)`; `skip` leaves the first batches of this epoch out."""
+        """Shuffle and yield this rank's share of `(x_BF, z_B1)`; `skip` leaves the first batches of this epoch out."""
         order = torch.randperm(len(self._x_NF), generator=self.generator).to(self._x_NF.device)
-        for start in range(skip * self.batch_rows, self.rows_per_epoch, self.batch_rows):
-            rows = order[start : start + self.batch_rows]
+        for step in range(skip, self.steps_per_epoch):
+            start, num_rows = step * self.batch_rows, self.rows_of(step)
+            rows = order[start : start + num_rows][self._ranks.share_of(num_rows)]
             yield self._x_NF.index_select(0, rows), self._z_N1.index_select(0, rows)

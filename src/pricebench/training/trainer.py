@@ -1,6 +1,7 @@
 """A whole training: split, normalise, train, validate, keep the best, stop early, resume.
 
-Bit for bit reproducible on one machine with one thread count: every random choice comes from the config's seeds.
+Bit for bit reproducible on one machine with one thread count and one number of ranks: every random choice comes from
+the config's seeds.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES, Dataset, train_test_split
 from pricebench.errors import ArtifactError, DataError
+from pricebench.files import read_file
 from pricebench.matmul import chosen, multiplied_by
 from pricebench.model import MLP, MLPConfig, model_digest
 from pricebench.modes import mode_named
@@ -28,12 +30,14 @@ from pricebench.tensorfile import load_record, save_record
 from pricebench.training.config import TrainingConfig
 from pricebench.training.loop import EpochFeed, TrainStep
 from pricebench.training.metrics import linear_regression_score, residual_quantiles, score
+from pricebench.training.ranks import ALONE, Ranks
 from pricebench.units import Second
 
 _FORMAT = "pricebench.checkpoint"
 _VERSION = 1
 _CALIBRATION_ROWS = 2048
 _CHECKPOINT_EVERY = 10  # validations; a kill loses at most these
+_AGREED_EVERY = 16  # steps, after which ranks ask one another whether to stop: a tenth of a millisecond
 
 
 class Progress(Protocol):
@@ -83,27 +87,31 @@ def train(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], Second] = time.perf_counter,
+    ranks: Ranks = ALONE,
 ) -> TrainingResult:
     """Train on a data set and score on its held-out rows.
 
     Args:
-        dataset: Houses with prices.
+        dataset: Houses with prices; all of them on every rank.
         config: How to train.
-        checkpoint: Where to leave what `resume` needs; removed when the training ends by itself.
-        resume: Continue from `checkpoint`; the result is that of an uninterrupted training, to the bit.
+        checkpoint: Where to leave what `resume` needs; removed when the training ends by itself. Rank 0's alone.
+        resume: Continue from `checkpoint`; the result is that of an uninterrupted training, to the bit. Ranks that were
+            started again resume by themselves.
         progress: Told after every step.
-        should_stop: Asked after every step; True ends the training with the best weights so far.
+        should_stop: Asked after every step, of several ranks after some; True on any ends the training with the best
+            weights so far.
         clock: Seconds, for rows/s.
+        ranks: Who trains together.
 
     Raises:
         DataError: Too few rows, or a column without spread.
         ModeError: The mode cannot run here.
-        PricebenchError: The library that is to multiply cannot do so in float32 here.
+        PricebenchError: The library that is to multiply cannot do so in float32 here; or ranks have other data or
+            another configuration than rank 0, or have lost one another.
         ArtifactError: There is nothing to resume, or it belongs to another training.
     """
-    return _Trainer(dataset, config, checkpoint=checkpoint, clock=clock).run(
-        resume=resume, progress=progress, should_stop=should_stop
-    )
+    trainer = ranks.together(lambda: _Trainer(dataset, config, checkpoint=checkpoint, clock=clock, ranks=ranks))
+    return trainer.run(resume=resume, progress=progress, should_stop=should_stop)
 
 
 def rows_to_calibrate_on(training_rows: Dataset) -> Tensor:
@@ -113,9 +121,16 @@ def rows_to_calibrate_on(training_rows: Dataset) -> Tensor:
 
 class _Trainer:
     def __init__(
-        self, dataset: Dataset, config: TrainingConfig, *, checkpoint: Path | None, clock: Callable[[], Second]
+        self,
+        dataset: Dataset,
+        config: TrainingConfig,
+        *,
+        checkpoint: Path | None,
+        clock: Callable[[], Second],
+        ranks: Ranks,
     ) -> None:
         self._config = config
+        self._ranks = ranks
         self._checkpoint = checkpoint
         self._clock = clock
         self._matmul = chosen(config.matmul)
@@ -140,12 +155,11 @@ class _Trainer:
         self._model = MLP(MLPConfig(num_features=len(FEATURES)), seed=config.seed)
         self._averaged = AveragedModel(self._model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))  # type: ignore[no-untyped-call]
         self._kept = self._weights()
-        self._feed = EpochFeed(x_NF, z_N1, batch_rows=config.batch_rows, drop_last=config.drop_last, seed=config.seed)
-        self._take_step = TrainStep(
-            mode_named(config.mode).prepare_training(self._model, x_NF[: self._feed.batch_rows]),
-            self._model,
-            matmul=self._matmul,
+        self._feed = EpochFeed(
+            x_NF, z_N1, batch_rows=config.batch_rows, drop_last=config.drop_last, seed=config.seed, ranks=ranks
         )
+        example = x_NF[ranks.share_of(self._feed.batch_rows)]
+        self._forward = mode_named(config.mode).prepare_training(self._model, example)
         per_epoch = self._feed.steps_per_epoch
         self._num_epochs = config.epochs or -(-config.steps // per_epoch)
         self._num_steps = self._num_epochs * per_epoch
@@ -159,8 +173,15 @@ class _Trainer:
         )
 
     def run(self, *, resume: bool, progress: Progress | None, should_stop: Callable[[], bool]) -> TrainingResult:
-        if resume:
+        ranks = self._ranks
+        ranks.require_same("data", f"{self._dataset.num_rows} rows of {self._dataset.name}, digest {self._data_digest}")
+        ranks.require_same("options", f"{self._config}, matmul {self._matmul}, torch {torch.__version__}")
+        self._take_step = TrainStep(ranks.synchronized(self._model, self._forward), self._model, matmul=self._matmul)
+        if resume or self._is_left_by_a_crash():
             self._restore()
+        elif ranks.is_restartable and ranks.is_leader and self._checkpoint:
+            # Of an earlier training: after a crash it would be taken for this one's.
+            self._checkpoint.unlink(missing_ok=True)
         state = self._state
         is_interrupted = False
         with multiplied_by(self._matmul):
@@ -168,9 +189,9 @@ class _Trainer:
                 is_interrupted = self._run_epoch(progress, should_stop)
                 if not is_interrupted and state.epoch % self._epochs_per_validation == 0:
                     self._validate()
-                    if self._checkpoint and state.num_validations % _CHECKPOINT_EVERY == 0:
+                    if state.num_validations % _CHECKPOINT_EVERY == 0:
                         self._save_checkpoint()
-        if self._checkpoint and is_interrupted:
+        if is_interrupted:
             self._save_checkpoint()
         # The last epochs, or an interrupt before the first validation.
         if state.kept_step < state.step and state.stale < self._config.patience:
@@ -180,7 +201,7 @@ class _Trainer:
                 f"{self._dataset.name}: training diverged, the loss is not finite. Lower the learning rate "
                 f"(now {self._config.learning_rate:g}) or look for absurd values."
             )
-        if self._checkpoint and not is_interrupted:
+        if self._checkpoint and ranks.is_leader and not is_interrupted:
             self._checkpoint.unlink(missing_ok=True)
         return self._result(is_interrupted=is_interrupted)
 
@@ -195,13 +216,14 @@ class _Trainer:
                 learning_rate=self._config.learning_rate_at(progress_now),
                 weight_decay=self._config.prior_at(progress_now) / self._train.num_rows,
             )
-            self._take_step(x_BF, z_B1)
+            weight = self._ranks.weight_of(len(x_BF), self._feed.rows_of(state.step_in_epoch))
+            self._take_step(x_BF, z_B1, weight=weight)
             self._averaged.update_parameters(self._model)
             state.step += 1
             state.step_in_epoch += 1
             if progress:
                 progress(step=state.step, num_steps=self._num_steps, best_r2=self._best_r2())
-            if should_stop():
+            if self._is_to_stop(should_stop):
                 # Rewound: a resumed epoch draws the same shuffle and skips what is done.
                 self._feed.generator.set_state(epoch_state)
                 state.seconds += self._clock() - started
@@ -213,6 +235,12 @@ class _Trainer:
         state.epoch_seconds.append(elapsed)
         return False
 
+    def _is_to_stop(self, should_stop: Callable[[], bool]) -> bool:
+        """Ranks that stopped at two steps would wait for each other; asking at every step costs each of them one."""
+        if self._ranks.num == 1:
+            return should_stop()
+        return self._state.step % _AGREED_EVERY == 0 and self._ranks.any(should_stop())
+
     def _validate(self) -> None:
         """Keep these weights, unless validation can tell that they are worse than the best seen.
 
@@ -222,7 +250,9 @@ class _Trainer:
         x_NF, z_N1 = self._validation
         state = self._state
         with torch.no_grad():
-            error_N = (self._averaged.module(x_NF) - z_N1).double().square()[:, 0]
+            error_N = (self._averaged.module(x_NF) - z_N1).double().square()[:, 0].contiguous()
+        # Two kinds of CPU round differently, and ranks must not decide differently.
+        error_N = self._ranks.of_leader(error_N)
         loss = float(error_N.mean())
         state.num_validations += 1
         if loss < state.lowest_loss:
@@ -250,7 +280,8 @@ class _Trainer:
         return {"config": asdict(self._config), "data_digest": self._data_digest}
 
     def _save_checkpoint(self) -> None:
-        assert self._checkpoint is not None
+        if self._checkpoint is None or not self._ranks.is_leader:
+            return
         content = {
             **self._identity(),
             "state": asdict(self._state),
@@ -263,12 +294,27 @@ class _Trainer:
         }
         save_record(self._checkpoint, _FORMAT, _VERSION, content)
 
+    def _is_left_by_a_crash(self) -> bool:
+        has_one = self._ranks.is_leader and self._checkpoint is not None and self._checkpoint.is_file()
+        return self._ranks.is_restart and self._ranks.any(has_one)
+
     def _restore(self) -> None:
+        content = self._ranks.bytes_of_leader(self._ranks.together(self._checkpoint_content))
+        self._ranks.together(lambda: self._restore_from(content))
+
+    def _checkpoint_content(self) -> bytes:
+        """Of rank 0's file: the others may be on machines that have none."""
+        if not self._ranks.is_leader:
+            return b""
         if self._checkpoint is None or not self._checkpoint.is_file():
             raise ArtifactError(
                 f"{self._checkpoint}: expected a checkpoint to resume, found none. Train without --resume."
             )
-        record = load_record(self._checkpoint, _FORMAT, _VERSION)
+        return read_file(self._checkpoint)
+
+    def _restore_from(self, content: bytes) -> None:
+        assert self._checkpoint is not None
+        record = load_record(self._checkpoint, _FORMAT, _VERSION, content=content)
         try:
             for key, wanted in self._identity().items():
                 if record[key] != wanted:
@@ -324,6 +370,7 @@ class _Trainer:
             "first_epoch_seconds": state.epoch_seconds[0] if state.epoch_seconds else None,
             "later_epoch_seconds": median(state.epoch_seconds[1:]) if len(state.epoch_seconds) > 1 else None,
             "rows_per_second": self._rows_trained() / state.seconds if state.seconds > 0 else None,
+            "ranks": self._ranks.num,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "matmul": self._matmul,
