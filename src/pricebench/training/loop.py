@@ -61,6 +61,13 @@ class TrainStep:
             loss = self._loss(self._forward(x_BF), z_B1)
         return self._descend(loss if weight == 1.0 else loss * weight)
 
+    def rehearse(self, x_BF: Tensor, z_B1: Tensor) -> None:
+        """Run forward and backward once; no weight changes."""
+        with forward_in(self._matmul):
+            loss = self._loss(self._forward(x_BF), z_B1)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.zero_grad(set_to_none=True)
+
     def on(self, inputs: Inputs, targets: Any) -> Tensor:
         """The same on any arguments of the module and any targets of the loss."""
         with forward_in(self._matmul):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from pricebench.errors import PricebenchError
@@ -26,7 +30,8 @@ from pricebench.units import Byte, Second
 T = TypeVar("T")
 
 # For a rank that is late: it loads its data, or compiles. One that has died is noticed at once.
-_PATIENCE: Second = 600.0
+_PATIENCE = timedelta(minutes=10)
+_LOOK: Second = 0.01
 _MOST_TOLD: Byte = 1024
 
 
@@ -37,14 +42,12 @@ class Ranks:
     Attributes:
         rank: Of this process; 0 leads: it alone writes and talks.
         num: Of all of them.
-        is_restartable: Whether whoever started them starts them again when one dies.
-        is_restart: Whether that has happened.
+        run: What torchrun calls this run, also after it has started the ranks again; None without torchrun.
     """
 
     rank: int = 0
     num: int = 1
-    is_restartable: bool = False
-    is_restart: bool = False
+    run: str | None = None
 
     @property
     def is_leader(self) -> bool:
@@ -160,15 +163,11 @@ def joined() -> Iterator[Ranks]:
     Raises:
         PricebenchError: The others are not there, or one of them has ended.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    run = os.environ.get("TORCHELASTIC_RUN_ID")
+    if run is None:
         yield ALONE
         return
-    ranks = Ranks(
-        rank=int(os.environ["RANK"]),
-        num=int(os.environ["WORLD_SIZE"]),
-        is_restartable=True,
-        is_restart=int(os.environ["TORCHELASTIC_RESTART_COUNT"]) > 0,
-    )
+    ranks = Ranks(rank=int(os.environ["RANK"]), num=int(os.environ["WORLD_SIZE"]), run=run)
     if ranks.num == 1:
         yield ranks
         return
@@ -177,9 +176,8 @@ def joined() -> Iterator[Ranks]:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        dist.init_process_group(backend, timeout=timedelta(seconds=_PATIENCE))
+        _join(ranks)
         yield ranks
     except RuntimeError as error:
         if isinstance(error, dist.DistError) or "gloo" in str(error):
@@ -191,3 +189,46 @@ def joined() -> Iterator[Ranks]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _join(ranks: Ranks) -> None:
+    store, _, _ = next(rendezvous("env://", timeout=_PATIENCE))
+    start = _agree_on_a_start(store, ranks)
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=PrefixStore(start, store),
+        rank=ranks.rank,
+        world_size=ranks.num,
+        timeout=_PATIENCE,
+    )
+
+
+def _agree_on_a_start(store: Store, ranks: Ranks) -> str:
+    """A name that only the processes of this start know.
+
+    torchrun keeps its store when it starts the ranks again (2.15, rendezvous c10d), and gloo's addresses in it are then
+    those of dead processes: whoever reads one waits for ever. Its count of restarts is no name: nodes count their own.
+    """
+    own = uuid.uuid4().hex
+    if not ranks.is_leader:
+        store.set(f"arrived/{ranks.rank}", own)
+        start = str(store.get(f"start/{own}"), "ascii")
+        store.set(f"heard/{start}/{own}", "")
+        return start
+    until = time.monotonic() + _PATIENCE.total_seconds()
+    missing = set(range(1, ranks.num))
+    while missing:
+        if time.monotonic() > until:
+            raise PricebenchError(
+                f"{len(missing)} of {ranks.num} ranks did not come within {_PATIENCE}, such as rank {min(missing)}. "
+                "Start them, or fewer."
+            )
+        for rank in sorted(missing):
+            if store.check([f"arrived/{rank}"]):
+                # It may be what a dead process left: then nobody hears, and it is read again.
+                other = str(store.get(f"arrived/{rank}"), "ascii")
+                store.set(f"start/{other}", own)
+                if store.check([f"heard/{own}/{other}"]):
+                    missing.remove(rank)
+        time.sleep(_LOOK)
+    return own

@@ -158,8 +158,9 @@ class _Trainer:
         self._feed = EpochFeed(
             x_NF, z_N1, batch_rows=config.batch_rows, drop_last=config.drop_last, seed=config.seed, ranks=ranks
         )
-        example = x_NF[ranks.share_of(self._feed.batch_rows)]
-        self._forward = mode_named(config.mode).prepare_training(self._model, example)
+        share = ranks.share_of(self._feed.batch_rows)
+        self._example = x_NF[share], z_N1[share]
+        self._forward = mode_named(config.mode).prepare_training(self._model, self._example[0])
         per_epoch = self._feed.steps_per_epoch
         self._num_epochs = config.epochs or -(-config.steps // per_epoch)
         self._num_steps = self._num_epochs * per_epoch
@@ -177,11 +178,11 @@ class _Trainer:
         ranks.require_same("data", f"{self._dataset.num_rows} rows of {self._dataset.name}, digest {self._data_digest}")
         ranks.require_same("options", f"{self._config}, matmul {self._matmul}, torch {torch.__version__}")
         self._take_step = TrainStep(ranks.synchronized(self._model, self._forward), self._model, matmul=self._matmul)
-        if resume or self._is_left_by_a_crash():
+        if ranks.num > 1:
+            # The first pass decides how gradients lie in the sum, and the bits of three ranks' sums depend on it.
+            self._take_step.rehearse(*self._example)
+        if resume or ranks.any(self._is_of_this_run()):
             self._restore()
-        elif ranks.is_restartable and ranks.is_leader and self._checkpoint:
-            # Of an earlier training: after a crash it would be taken for this one's.
-            self._checkpoint.unlink(missing_ok=True)
         state = self._state
         is_interrupted = False
         with multiplied_by(self._matmul):
@@ -284,6 +285,7 @@ class _Trainer:
             return
         content = {
             **self._identity(),
+            "run": self._ranks.run,
             "state": asdict(self._state),
             "model": self._model.state_dict(),
             "averaged": self._averaged.state_dict(),
@@ -294,9 +296,16 @@ class _Trainer:
         }
         save_record(self._checkpoint, _FORMAT, _VERSION, content)
 
-    def _is_left_by_a_crash(self) -> bool:
-        has_one = self._ranks.is_leader and self._checkpoint is not None and self._checkpoint.is_file()
-        return self._ranks.is_restart and self._ranks.any(has_one)
+    def _is_of_this_run(self) -> bool:
+        """Whether there is a checkpoint that was left when a rank died, and all were started again."""
+        ranks = self._ranks
+        if ranks.run is None or not ranks.is_leader or self._checkpoint is None or not self._checkpoint.is_file():
+            return False
+        try:
+            record = load_record(self._checkpoint, _FORMAT, _VERSION)
+        except ArtifactError:
+            return False
+        return all(record.get(key) == wanted for key, wanted in {**self._identity(), "run": ranks.run}.items())
 
     def _restore(self) -> None:
         content = self._ranks.bytes_of_leader(self._ranks.together(self._checkpoint_content))
