@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from pricebench.gate.control import Control
@@ -59,10 +59,6 @@ class Shard:
             num_blocks=int(record["num_blocks"]),
             seconds=float(record["seconds"]),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return asdict(self)
 
     @property
     def title(self) -> str:
