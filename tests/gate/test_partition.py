@@ -49,6 +49,10 @@ def test_names_alone_are_dealt_evenly(costs, count):
     assert max(sizes) - min(sizes) <= 1
 
 
+def test_one_long_benchmark_is_worth_many_short_ones():
+    assert balanced({"long": 6.0, "x": 2.0, "y": 2.0, "z": 2.0}, 2) == (("long",), ("x", "y", "z"))
+
+
 def test_what_costs_nothing_is_dealt_evenly_too():
     assert [len(shard) for shard in balanced(dict.fromkeys("abcdefgh", 0.0), 4)] == [2, 2, 2, 2]
 
