@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from pricebench.gate.control import Control
 from pricebench.gate.judge import Verdict
 from pricebench.gate.records import Arm
-from pricebench.gate.report import Control, Finding, Report
+from pricebench.gate.report import Finding, Report
 from pricebench.paired.records import Block, Company
 
 NAME = "bench.py::test_sum[small]"

@@ -14,7 +14,7 @@ from pricebench.cli.cliff import cliff
 from pricebench.cli.console import talk
 from pricebench.cli.dashboard import dashboard
 from pricebench.cli.export import export
-from pricebench.cli.gate import gate
+from pricebench.cli.gate import gate, merge
 from pricebench.cli.history import app as history
 from pricebench.cli.init import init
 from pricebench.cli.limits import limits
@@ -27,6 +27,8 @@ from pricebench.cli.train import train
 from pricebench.errors import ExitCode, PricebenchError
 from pricebench.extras import explained
 
+_MERGE = "gate merge"  # `gate` takes a suite, so it cannot be a group with commands of its own
+
 app = typer.Typer(
     name="pricebench",
     help="Which PyTorch execution mode should I ship? A house price model and the laboratory that measures it.",
@@ -37,6 +39,7 @@ app = typer.Typer(
 )
 for command in (init, recommend, train, predict, serve, modes, export, cliff, limits, profile, gate, dashboard):
     app.command()(command)
+app.command(_MERGE)(merge)
 app.add_typer(history, name="history")
 
 
@@ -48,8 +51,12 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: Without the program's name; by default those of the process.
     """
+    words = sys.argv[1:] if arguments is None else arguments
+    if " ".join(words[:2]) == _MERGE:
+        # Only right behind `gate`: in `gate --base main -- merge` it is a folder.
+        words = [_MERGE, *words[2:]]
     try:
-        app(arguments, prog_name="pricebench")
+        app(words, prog_name="pricebench")
     except PricebenchError as error:
         talk.print(f"pricebench: {error}", markup=False)
         sys.exit(error.exit_code)
@@ -57,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         talk.print(f"pricebench: {error.filename or 'a file'}: {error.strerror or error}.", markup=False)
         sys.exit(ExitCode.BAD_INPUT)
     except ModuleNotFoundError as error:
-        told = explained(error, needed_by=_command(arguments))
+        told = explained(error, needed_by=_command(words))
         if told:
             talk.print(f"pricebench: {told}", markup=False)
         else:
@@ -68,7 +75,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(ExitCode.BAD_INPUT)
 
 
-def _command(arguments: list[str] | None) -> str:
+def _command(words: list[str]) -> str:
     """The command's name as it was typed."""
-    words = sys.argv[1:] if arguments is None else arguments
     return next((word for word in words if not word.startswith("-")), "pricebench")

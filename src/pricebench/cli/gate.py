@@ -1,4 +1,4 @@
-"""`pricebench gate`."""
+"""`pricebench gate`, and `pricebench gate merge`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ import typer
 from pricebench.cli.console import INTERRUPTED, JsonOption, ReportsOption, budget_bar, seconds_of, talk
 
 if TYPE_CHECKING:
+    from pricebench.gate.driver import Request
+    from pricebench.gate.plan import Plan
     from pricebench.gate.report import Report
+    from pricebench.gate.settings import Settings
+
+JUnitOption = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")]
+MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print GitHub Markdown, for a comment.")]
 
 
 def gate(
@@ -53,8 +59,19 @@ def gate(
             metavar="fork|spawn", help="fork: imports are shared, on Linux; spawn: each imports for itself, noisier."
         ),
     ] = "fork",
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print GitHub Markdown, for a comment.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER/COUNT", help="Measure one part of the benchmarks, such as 2/8; see gate merge."),
+    ] = None,
+    shards: Annotated[
+        int, typer.Option(metavar="COUNT", min=0, help="Measure nothing, and write the --plan for so many shards.")
+    ] = 0,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Who measures what: written with --shards, read with --shard."),
+    ] = None,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = False,
     update_structure: Annotated[
         bool, typer.Option("--update-structure", help="Only write the structure file anew from this checkout.")
     ] = False,
@@ -67,8 +84,12 @@ def gate(
     """May this change be merged? Measure head against base in paired processes, and judge with known error rates."""
     from pricebench.gate.report import Report
 
-    if as_json and markdown:
-        raise typer.BadParameter("--json and --markdown both print the result. Choose one.")
+    _refuse_two_results(markdown=markdown, as_json=as_json)
+    number, count = _shard(shard)
+    if shards and (shard or not plan):
+        raise typer.BadParameter("--shards writes a --plan FILE, and goes without --shard. Name the file.")
+    if plan and not (shard or shards):
+        raise typer.BadParameter("--plan goes with --shards COUNT, which writes it, or --shard, which follows it.")
     if update_structure:
         _update_structure()
         return
@@ -79,9 +100,9 @@ def gate(
     elif processes not in ("fork", "spawn"):
         raise typer.BadParameter(f"--processes is '{processes}', expected fork or spawn.")
     else:
-        report, path = _measure(
-            reports,
-            budget,
+        from pricebench.gate.plan import Plan
+
+        request, settings = _request(
             base=base,
             head=head,
             suite=tuple(suite or ()),
@@ -90,17 +111,53 @@ def gate(
             python=_environment("--python", python),
             base_python=_environment("--base-python", base_python),
             can_share=processes == "fork",
+            num_shards=shards or count,
+            shard=number,
+            plan=Plan.load(plan) if plan and shard else None,
         )
+        if shards and plan:
+            _plan(request, settings, plan)
+            return
+        report, path = _measure(request, settings, reports, budget)
         talk.print(f"wrote {path}", markup=False)
-    if junit:
-        _write_junit(report, junit)
-    _show(report, markdown=markdown, as_json=as_json)
-    raise typer.Exit(report.exit_code)
+    _tell(report, junit=junit, markdown=markdown, as_json=as_json)
 
 
-def _measure(
-    reports: Path,
-    budget: str | None,
+def merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Reports of all shards of one run.")],
+    *,
+    junit: JUnitOption = None,
+    markdown: MarkdownOption = False,
+    reports: ReportsOption = Path("reports"),
+    as_json: JsonOption = False,
+) -> None:
+    """One verdict of all shards of a gate run, with the error rates and exit codes of one run."""
+    from pricebench.gate.merge import merge as merged
+
+    _refuse_two_results(markdown=markdown, as_json=as_json)
+    report = merged(files)
+    path = _path(reports, report, datetime.now(UTC))
+    report.save(path)
+    talk.print(f"wrote {path}", markup=False)
+    _tell(report, junit=junit, markdown=markdown, as_json=as_json)
+
+
+def _refuse_two_results(*, markdown: bool, as_json: bool) -> None:
+    if as_json and markdown:
+        raise typer.BadParameter("--json and --markdown both print the result. Choose one.")
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """Number and count; zeros where nothing was said."""
+    if text is None:
+        return 0, 0
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise typer.BadParameter(f"--shard is '{text}', expected NUMBER/COUNT from 1/COUNT on, such as 2/8.")
+    return int(number), int(count)
+
+
+def _request(
     *,
     base: str,
     head: str | None,
@@ -110,10 +167,12 @@ def _measure(
     python: Path | None,
     base_python: Path | None,
     can_share: bool,
-) -> tuple[Report, Path]:
+    num_shards: int,
+    shard: int,
+    plan: Plan | None,
+) -> tuple[Request, Settings]:
     from pricebench.gate.driver import Request
     from pricebench.gate.records import GateError
-    from pricebench.gate.run import run_gate
     from pricebench.gate.settings import Settings
     from pricebench.gate.trees import repository
 
@@ -135,7 +194,33 @@ def _measure(
         base_python=base_python,
         can_share=can_share,
         seed=secrets.randbelow(2**31),
+        num_shards=num_shards,
+        shard=shard,
+        plan=plan,
     )
+    return request, settings
+
+
+def _plan(request: Request, settings: Settings, path: Path) -> None:
+    from pricebench.gate.sharding import plan_shards
+
+    try:
+        planned = plan_shards(request, settings, say=lambda words: talk.print(words, markup=False))
+    except KeyboardInterrupt:
+        talk.print("interrupted: nothing was planned, nothing is left behind")
+        raise typer.Exit(INTERRUPTED) from None
+    planned.save(path)
+    loads = planned.loads
+    talk.print(
+        f"wrote {path}: {len(planned.costs)} benchmarks in {len(loads)} shards, "
+        f"{min(loads):.2f} to {max(loads):.2f} s a block and arm",
+        markup=False,
+    )
+
+
+def _measure(request: Request, settings: Settings, reports: Path, budget: str | None) -> tuple[Report, Path]:
+    from pricebench.gate.run import run_gate
+
     limit = (seconds_of("--budget", budget) or float("inf")) if budget else settings.budget
     now = datetime.now(UTC)
     try:
@@ -144,9 +229,13 @@ def _measure(
     except KeyboardInterrupt:
         talk.print("interrupted: nothing was judged, nothing is left behind")
         raise typer.Exit(INTERRUPTED) from None
-    path = reports / "gate" / f"{report.fingerprint}-{secrets.token_hex(2)}_{now:%Y%m%dT%H%M%SZ}.json"
+    path = _path(reports, report, now)
     report.save(path)
     return report, path
+
+
+def _path(reports: Path, report: Report, now: datetime) -> Path:
+    return reports / "gate" / f"{report.fingerprint}-{secrets.token_hex(2)}_{now:%Y%m%dT%H%M%SZ}.json"
 
 
 def _environment(option: str, python: Path | None) -> Path | None:
@@ -190,6 +279,14 @@ def _update_structure() -> None:
         raise GateError(f"not all modes can run here: {'; '.join(sorted(missing))}. Write the facts where they can.")
     save_structure(root / settings.structure, found)
     talk.print(f"wrote {settings.structure}: have the diff reviewed", markup=False)
+
+
+def _tell(report: Report, *, junit: Path | None, markdown: bool, as_json: bool) -> None:
+    """Write and print what was asked for, and end with the report's exit code."""
+    if junit:
+        _write_junit(report, junit)
+    _show(report, markdown=markdown, as_json=as_json)
+    raise typer.Exit(report.exit_code)
 
 
 def _write_junit(report: Report, path: Path) -> None:

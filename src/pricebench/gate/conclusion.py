@@ -8,10 +8,11 @@ from statistics import fmean
 
 import numpy as np
 
+from pricebench.gate.control import Control
 from pricebench.gate.judge import Verdict, judge, log_ratio, log_ratios
 from pricebench.gate.records import Arm, Pair
 from pricebench.gate.rehearsal import Rehearsal, is_in
-from pricebench.gate.report import Control, Finding
+from pricebench.gate.report import Finding
 from pricebench.paired.records import Block, Company
 from pricebench.paired.statistics import median_seconds, trimmed_mean
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pricebench.gate import trees
+from pricebench.gate.partition import ids_of
+from pricebench.gate.plan import Plan
 from pricebench.gate.processes import Side, process
 from pricebench.gate.pythons import require
 from pricebench.gate.records import Arm, GateError, Pair
@@ -45,6 +47,9 @@ class Request:
         can_share: Fork the arms from one process, where that is possible.
         environment: Variables for all processes.
         seed: Of all orders and hashes.
+        num_shards: Into which the benchmarks are parted; 0 where one runner measures all.
+        shard: Which of them is measured, from 1; 0 where they are only planned.
+        plan: Who measures what; None where the names alone say it.
     """
 
     root: Path
@@ -60,6 +65,9 @@ class Request:
     can_share: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
+    num_shards: int = 0
+    shard: int = 0
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,7 @@ class Prepared:
         accepted: What head's reviewers accepted.
         pairs: Benchmarks that work on both sides, in head's order.
         modules: Imported once a block; empty where each arm imports everything itself.
+        contents: Digest of head's tree; empty where nobody else measures a part.
     """
 
     crew: Crew
@@ -87,6 +96,12 @@ class Prepared:
     accepted: Accepted
     pairs: tuple[Pair, ...]
     modules: tuple[str, ...]
+    contents: str = ""
+
+    @property
+    def owners(self) -> dict[str, str]:
+        """All that a finding can be about, in this shard or another, and the name under which shards are dealt it."""
+        return ids_of(self.on_base, self.on_head, self.accepted.renamed)
 
     @property
     def control(self) -> Pair:
@@ -131,6 +146,7 @@ def prepare(
             base_python = trees.make_environment(workspace, base, python)
             require(workspace, base_python, "--base-python")
     accepted = Accepted.load(head.folder / request.accepted)
+    contents = trees.contents(head) if request.num_shards else ""
     for tree in (base, head):
         _carry(request, tree)
     crew = Crew(
@@ -185,6 +201,7 @@ def prepare(
         accepted=accepted,
         pairs=pairs,
         modules=tuple(modules),
+        contents=contents,
     )
 
 

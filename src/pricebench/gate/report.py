@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from pricebench.errors import ExitCode
+from pricebench.gate.control import Control, with_numbers
 from pricebench.gate.judge import Verdict
 from pricebench.gate.records import GateError
+from pricebench.gate.shard import Shard
 from pricebench.paired.records import Block
 from pricebench.paired.statistics import LOOKS
 from pricebench.reports import ReportKind, finite
@@ -80,23 +82,6 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """The slowdown that was planted.
-
-    Attributes:
-        benchmark: Where.
-        planted: How much, as a share.
-        change: What was seen of it, or None.
-        is_seen: It was called slower.
-    """
-
-    benchmark: str
-    planted: float
-    change: float | None
-    is_seen: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A gate run.
 
@@ -116,6 +101,8 @@ class Report:
         warnings: What disturbed the run, and reviewed lines that count no more.
         blocks: Raw.
         seconds: That the run took.
+        shard: Which part of a run this is; None where it is all of it.
+        shards: The parts that were merged into it.
     """
 
     started: str
@@ -133,6 +120,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     seconds: Second = 0.0
+    shard: Shard | None = None
+    shards: tuple[Shard, ...] = ()
     schema: int = field(default=KIND.schema)
 
     def with_verdict(self, *verdicts: Verdict) -> list[Finding]:
@@ -146,12 +135,19 @@ class Report:
 
     @property
     def is_blind(self) -> bool:
-        """The planted slowdown was not seen, so nothing that this run did not see means anything."""
-        return self.control is None or not self.control.is_seen
+        """A planted slowdown was not seen, so nothing that this run did not see means anything."""
+        return not self.is_idle and (self.control is None or not self.control.is_seen)
+
+    @property
+    def is_idle(self) -> bool:
+        """A shard with nothing to measure. Whether the run passes, a merge says."""
+        return self.shard is not None and self.control is None
 
     @property
     def exit_code(self) -> ExitCode:
         """See the function."""
+        if self.is_idle and not (self.unchecked or self.structure or any(each.blocks_merge for each in self.findings)):
+            return ExitCode.FINE
         return exit_code(self.findings, self.control, self.structure, self.unchecked)
 
     @property
@@ -169,6 +165,8 @@ class Report:
             return f"Do not merge: {told}."
         if self.is_blind:
             return self._blindness()
+        if self.is_idle and not self.unchecked:
+            return "Nothing to measure in this shard: it says nothing of the others. Merge them."
         if self.unchecked:
             return f"The gate is blind: the structure could not be checked; {self.unchecked[0]}."
         undecided = self.with_verdict(Verdict.UNDECIDED)
@@ -192,9 +190,10 @@ class Report:
     def _blindness(self) -> str:
         if self.control is None:
             return "The gate is blind: nothing could be measured, so nothing is known. Look at the warnings."
-        if 0 < len(self.blocks) < LOOKS[0]:
+        num_blocks = min((shard.num_blocks for shard in self.shards if shard.control), default=len(self.blocks))
+        if 0 < num_blocks < LOOKS[0]:
             return (
-                f"The gate is blind: {_plural(len(self.blocks), 'block')} fitted into the budget, "
+                f"The gate is blind: {_plural(num_blocks, 'block')} fitted into the budget, "
                 f"and the first verdict needs {LOOKS[0]}. Run again with a larger --budget."
             )
         seen = "nothing" if self.control.change is None else f"{self.control.change:+.1%}"
@@ -235,14 +234,17 @@ class Report:
             **{
                 **record,
                 "findings": tuple(
-                    Finding(**{**_with_numbers(finding), "verdict": Verdict(finding["verdict"])})
+                    Finding(**{**with_numbers(finding), "verdict": Verdict(finding["verdict"])})
                     for finding in record["findings"]
                 ),
-                "control": control and Control(**_with_numbers(control)),
+                "control": control and Control.from_json(control),
                 "structure": tuple(map(str, record["structure"])),
                 "unchecked": tuple(map(str, record.get("unchecked", ()))),
                 "warnings": tuple(map(str, record["warnings"])),
                 "blocks": tuple(map(Block.from_json, record["blocks"])),
+                # Reports of before there were shards have none.
+                "shard": Shard.from_json(shard) if (shard := record.get("shard")) else None,
+                "shards": tuple(map(Shard.from_json, record.get("shards", ()))),
             }
         )
 
@@ -292,17 +294,3 @@ def _check_kinds(record: Mapping[str, Any]) -> None:
     for name, kind in kinds.items():
         if not isinstance(record[name], kind):
             raise TypeError(f"{name} is {record[name]!r}, expected {getattr(kind, '__name__', kind)}")
-
-
-_TEXTS = frozenset({"benchmark", "verdict", "accepted", "note"})
-
-
-def _with_numbers(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a finding or control; TypeError where a number or a text is something else."""
-    for name, value in record.items():
-        if name in _TEXTS:
-            if not isinstance(value, str):
-                raise TypeError(f"{name} is {value!r}, expected a text")
-        elif value is not None and not isinstance(value, int | float):
-            raise TypeError(f"{name} is {value!r}, expected a number")
-    return dict(record)

@@ -23,6 +23,7 @@ from pricebench.gate.records import GateError
 from pricebench.gate.report import Finding, Report
 from pricebench.gate.reviewed import differences, load_structure, unchecked
 from pricebench.gate.settings import Settings
+from pricebench.gate.sharding import take_part
 from pricebench.gate.trial import Progress, Trial
 from pricebench.paired.environment import worker_environment
 from pricebench.paired.records import Block, machine_digest
@@ -63,20 +64,28 @@ def run_gate(
 
         def begin_structure(head: Path) -> None:
             nonlocal structure
-            if settings.structure:
+            # One look is enough: structure does not differ from shard to shard.
+            if settings.structure and request.shard <= 1:
                 structure = pool.submit(find_structure, workspace, head, settings.workload)
 
         try:
             prepared = prepare(request, workspace, say=say, after_rehearsal=begin_structure)
+            shard = None
+            if request.shard:
+                prepared, shard = take_part(prepared, request, settings, budget)
             told, reasons = _structure_sentences(structure, settings.structure, prepared) if structure else ([], [])
         finally:
             # Not waited for: leaving the workspace ends what still runs.
             pool.shutdown(wait=False, cancel_futures=True)
         trial = Trial(prepared=prepared, settings=settings, deadline=clock + budget)
         trial.run(seed=request.seed, show=show)
-    findings, warnings = _accept(trial.findings(), prepared, request.root, today)
-    if not findings:
+    seen = trial.findings()
+    if shard:
+        seen = [finding for finding in seen if finding.benchmark in shard.benchmarks]
+    findings, warnings = _accept(seen, prepared, request.root, today)
+    if not findings and not shard:
         raise GateError("no benchmark was compared: all were skipped on both sides. Choose others with -k.")
+    control, seconds = trial.control(), time.monotonic() - clock
     return Report(
         started=started.isoformat(timespec="seconds"),
         base=prepared.base.commit,
@@ -95,13 +104,14 @@ def run_gate(
             "shared_imports": len(prepared.modules),
         },
         findings=tuple(findings),
-        control=trial.control(),
+        control=control,
         structure=tuple(told),
         unchecked=tuple(reasons),
         was_structure_checked=structure is not None,
         warnings=(*warnings, *_disturbances(trial.blocks), *_remarks(prepared)),
         blocks=tuple(trial.blocks),
-        seconds=time.monotonic() - clock,
+        seconds=seconds,
+        shard=shard and replace(shard, control=control, num_blocks=len(trial.blocks), seconds=seconds),
     )
 
 

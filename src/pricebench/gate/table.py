@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pricebench.gate.control import Control
 from pricebench.gate.judge import Verdict
 from pricebench.gate.report import Finding, Report, short
+from pricebench.gate.shard import Shard
 from pricebench.units import format_duration
 
 TITLES = ("benchmark", "base -> head", "change", "95 % interval", "blocks slower", "could see", "verdict")
@@ -43,16 +45,14 @@ def sentences(report: Report) -> list[str]:
     told = []
     if report.was_structure_checked and not (report.structure or report.unchecked):
         told.append("structure: as committed (outputs, graphs, breaks, recompiles, kernels, operators)")
-    if not report.was_structure_checked:
+    if report.shard and report.shard.number > 1:
+        told.append("structure: the first shard looks at it")
+    elif not report.was_structure_checked:
         told.append("structure: not checked, this project commits no facts about it")
     told += [f"structure: {sentence}" for sentence in report.structure]
     told += [f"structure: not checked, {reason}" for reason in report.unchecked]
-    if report.control:
-        seen = f"{report.control.change:+.1%}" if report.control.change is not None else "nothing"
-        word = "seen" if report.control.is_seen else "NOT SEEN"
-        told.append(
-            f"control: {report.control.planted:.0%} planted in {short(report.control.benchmark)}, {word} as {seen}"
-        )
+    if report.control and not report.shards:
+        told.append(_control(report.control))
     nulls = [abs(finding.null) for finding in report.findings if finding.null is not None]
     if nulls:
         told.append(f"null: two copies of base differ by at most {max(nulls):.1%}")
@@ -61,8 +61,27 @@ def sentences(report: Report) -> list[str]:
         f"{len(report.blocks)} blocks of fresh processes on {_cores(report)}, {report.seconds:.0f} s; "
         f"a block is one process a side, times are medians per call"
     )
+    told += [_part(shard, report) for shard in report.shards or filter(None, [report.shard])]
     told += [f"warning: {warning}" for warning in report.warnings]
     return told
+
+
+def _control(control: Control) -> str:
+    seen = f"{control.change:+.1%}" if control.change is not None else "nothing"
+    word = "seen" if control.is_seen else "NOT SEEN"
+    return f"control: {control.planted:.0%} planted in {short(control.benchmark)}, {word} as {seen}"
+
+
+def _part(shard: Shard, report: Report) -> str:
+    """A shard, with its machine: its benchmarks were judged there, base and head beside each other."""
+    cpu = shard.machine.get("cpu", "unknown machine")
+    told = (
+        f"{shard.title}: {cpu}, {shard.machine.get('logical_cores', '?')} logical cores; "
+        f"{len(shard.benchmarks)} benchmarks, {shard.num_blocks} blocks, {shard.seconds:.0f} s"
+    )
+    if not report.shards:
+        return told
+    return f"{told}; {_control(shard.control) if shard.control else 'nothing to measure, so no control'}"
 
 
 def _cores(report: Report) -> str:

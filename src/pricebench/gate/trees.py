@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -131,6 +132,23 @@ def _is_file(root: Path, path: str) -> bool:
     file = root / path
     is_behind_link = any(parent.is_symlink() for parent in file.parents if parent.is_relative_to(root))
     return not is_behind_link and (file.is_symlink() or file.is_file())
+
+
+def contents(tree: Tree) -> str:
+    """Digest over all that git does not ignore, names, modes and bytes: the hash of a commit knows no changes."""
+    listed = _git(tree.folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard").stdout
+    found = hashlib.sha256()
+    for name in sorted(set(listed.split("\0"))):
+        path = tree.folder / name
+        if path.is_symlink():
+            kind, data = b"link", os.fsencode(path.readlink())
+        elif path.is_file():
+            kind, data = (b"run" if os.access(path, os.X_OK) else b"file"), path.read_bytes()
+        else:
+            continue
+        for part in (os.fsencode(name), kind, data):
+            found.update(len(part).to_bytes(8, "big") + part)
+    return found.hexdigest()[:16]
 
 
 def copy(tree: Tree, folder: Path) -> Tree:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pricebench.gate.conclusion import CONTROL_THRESHOLDS, judge_control, judge_pair, unpaired
+from pricebench.gate.control import Control
 from pricebench.gate.driver import Prepared, measure
 from pricebench.gate.records import Arm, Pair
-from pricebench.gate.report import Control, Finding
+from pricebench.gate.report import Finding
 from pricebench.gate.settings import Settings
 from pricebench.paired.records import Block
 from pricebench.paired.slices import NOTHING, Experiment

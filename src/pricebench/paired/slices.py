@@ -55,6 +55,25 @@ class Experiment:
 NOTHING = Experiment()
 
 
+def planned(
+    estimate: Second, *, rounds: int | None = None, iterations: int = 1, most: Second = MOST
+) -> tuple[int, int]:
+    """How many slices an arm gets, and of how many calls each.
+
+    Args:
+        estimate: Seconds per call.
+        rounds: That the case allows; None where it allows any number.
+        iterations: Calls that are one of these rounds.
+        most: Seconds of an arm's slices.
+    """
+    if rounds is not None:
+        num_rounds = min(_ROUNDS, rounds)
+        fitting = int(most / max(estimate * iterations * num_rounds, 1e-9))
+        return num_rounds, max(1, min(rounds // num_rounds, fitting))
+    num_calls = max(1, round(_SLICE / max(estimate, 1e-9)))
+    return min(_ROUNDS, max(2, int(most / max(estimate * num_calls, 1e-9)) // 2 * 2)), num_calls
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Slices:
     calls: int
@@ -171,12 +190,10 @@ def _measure(
     # The slowest arm's: its slices are not longer than planned.
     estimate = max(estimates.values())
     if limit is not None:
-        num_rounds = min(_ROUNDS, limit.rounds)
-        fitting = int(case.most / max(case.estimate * limit.iterations * num_rounds, 1e-9))
-        num_calls = max(1, min(limit.rounds // num_rounds, fitting))
+        # These calls cannot be calibrated.
+        num_rounds, num_calls = planned(case.estimate, rounds=limit.rounds, iterations=limit.iterations, most=case.most)
     else:
-        num_calls = max(1, round(_SLICE / max(estimate, 1e-9)))
-        num_rounds = min(_ROUNDS, max(2, int(case.most / max(estimate * num_calls, 1e-9)) // 2 * 2))
+        num_rounds, num_calls = planned(estimate, most=case.most)
     watched = {arm: _Watched(workers[arm], num_calls) for arm in arms}
     spins = dict.fromkeys(arms, 0.0)
     for arm in experiment.planted.keys() & spins.keys():
