@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pricebench.data.bad_cells import BadCell, BadCellError
 from pricebench.data.schema import Column
 from pricebench.errors import DataError, printable
 
@@ -22,7 +23,8 @@ def to_float64(path: Path, name: str, cells: Cells, *, first_row: int) -> Column
     """Cells of column `name`, the first of them in data row `first_row`, as float64; a missing value is NaN.
 
     Raises:
-        DataError: A cell is no number, or the column holds neither numbers nor text.
+        BadCellError: A cell is no number.
+        DataError: The column holds neither numbers nor text.
     """
     kind = cells.type
     if pa.types.is_string_view(kind):  # of which Arrow computes little yet
@@ -51,9 +53,12 @@ def is_number(cell: str) -> bool:
     return cell.isascii() and _are_numbers(pa.array([cell]))
 
 
-def not_a_number(path: Path, name: str, cell: str, row: int, *, hint: str = "") -> DataError:
+def not_a_number(path: Path, name: str, cell: str, row: int, *, hint: str = "") -> BadCellError:
     """The error for one cell that had to be a number, with a hint at what may have made it none."""
-    return DataError(f"{path.name}, row {row}: {name} is '{printable(cell)}', expected a number. {hint}{MEND}")
+    return BadCellError(
+        f"{path.name}, row {row}: {name} is '{printable(cell)}', expected a number. {hint}{MEND}",
+        BadCell(row=row, column=name, value=cell, expected="a number"),
+    )
 
 
 def _parse(cells: Cells) -> Cells:

@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pricebench.data.bad_cells import BadCell, BadCellError
 from pricebench.data.cells import MEND, to_float64
 from pricebench.data.dataset import Dataset
 from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header
-from pricebench.data.sources import no_rows, open_source
+from pricebench.data.sources import Source, no_rows, open_source
 from pricebench.errors import DataError, printable
 
 
@@ -29,12 +30,14 @@ class FeatureBatch:
     Attributes:
         first_row: Data row number of the first row, from 1.
         table: All columns of the source, values untouched (text for CSV).
-        features_NF: float64, `(N, 5)`; a row with a missing value is all NaN.
+        features_NF: float64, `(N, 5)`; a row with a missing value is all NaN, and so is a bad one.
+        bad: The first wrong cell of each bad row, in the rows' order; empty where a bad row stops the reading.
     """
 
     first_row: int
     table: pa.RecordBatch
     features_NF: NDArray[np.float64]
+    bad: tuple[BadCell, ...] = ()
 
 
 def load_dataset(path: Path | str) -> Dataset:
@@ -72,7 +75,14 @@ def load_dataset(path: Path | str) -> Dataset:
     )
 
 
-def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator[FeatureBatch]:
+def stream_features(
+    path: Path | str,
+    *,
+    batch_bytes: int = 1 << 20,
+    source: Source | None = None,
+    first_row: int = 1,
+    keeps_bad: bool = False,
+) -> Iterator[FeatureBatch]:
     """Read the features of a file of any size batch by batch, in bounded memory; a price column is not needed.
 
     All columns are handed on, so that all of them must be UTF-8 text.
@@ -80,19 +90,26 @@ def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator
     Args:
         path: A CSV or Parquet file with one of the known headers.
         batch_bytes: About how many bytes of CSV a batch holds; a longer row is refused.
+        source: The table, if it is not the whole file, or the file is elsewhere; `path` is then what errors call it.
+        first_row: Data row number of the table's first row.
+        keeps_bad: Hand on a row with a cell that is no number, or beyond its limits, instead of stopping there.
 
     Raises:
         DataError: As `load_dataset`; raised when the batch that holds the wrong cell is reached.
     """
     path = Path(path)
-    source = open_source(path)
+    source = source or open_source(path)
     header, called = _recognise(path, source.column_names, is_target_needed=False)
-    first_row = 1
+    row = first_row
     for batch in source.stream(batch_bytes):
-        features_NF = _features(path, header, called, batch, first_row=first_row)
-        yield FeatureBatch(first_row=first_row, table=batch, features_NF=features_NF)
-        first_row += batch.num_rows
-    if first_row == 1:
+        bad: list[BadCell] = []
+        if keeps_bad:
+            features_NF = _tolerant_features(path, header, called, batch, bad, first_row=row)
+        else:
+            features_NF = _features(path, header, called, batch, first_row=row)
+        yield FeatureBatch(first_row=row, table=batch, features_NF=features_NF, bad=tuple(bad))
+        row += batch.num_rows
+    if row == first_row:
         raise no_rows(path)
 
 
@@ -124,6 +141,35 @@ def _features(
     features_NF = np.ascontiguousarray(features_FN.T)
     features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
     return features_NF
+
+
+def _tolerant_features(
+    path: Path,
+    header: Header,
+    called: Mapping[str, str],
+    table: pa.RecordBatch,
+    bad: list[BadCell],
+    *,
+    first_row: int,
+) -> NDArray[np.float64]:
+    """The same, with NaN for bad rows, which are added to `bad`.
+
+    A batch without any costs nothing more. Else halves of it are asked, down to the row that is to blame: what stops
+    a reading and what is written down cannot differ.
+    """
+    try:
+        return _features(path, header, called, table, first_row=first_row)
+    except BadCellError as error:
+        if table.num_rows == 1:
+            bad.append(error.cell)
+            return np.full((1, len(FEATURES)), np.nan)
+    half = table.num_rows // 2
+    return np.concatenate(
+        [
+            _tolerant_features(path, header, called, table.slice(start, length), bad, first_row=first_row + start)
+            for start, length in ((0, half), (half, table.num_rows - half))
+        ]
+    )
 
 
 # ---- which table is it? --------------------------------------------------------------------------------------------
@@ -179,7 +225,9 @@ def _require_within_limits(
         if index is None:
             continue
         origin = ", ".join(f"{name}={source[name][index]:.12g}" for name in origins if name != quantity.name)
-        raise DataError(
-            f"{path.name}, row {first_row + index}: {quantity.name} is {values[index]:.12g}"
-            f"{f' (from {origin})' if origin else ''}, expected a finite number {quantity.expectation}. {MEND}"
+        row, value, expected = first_row + index, f"{values[index]:.12g}", f"a finite number {quantity.expectation}"
+        raise BadCellError(
+            f"{path.name}, row {row}: {quantity.name} is {value}{f' (from {origin})' if origin else ''}, "
+            f"expected {expected}. {MEND}",
+            BadCell(row=row, column=quantity.name, value=value, expected=expected),
         )
