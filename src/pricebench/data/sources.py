@@ -85,9 +85,7 @@ class ParquetSource:
         group_rows: Rows of each row group of the file.
     """
 
-    def __init__(
-        self, path: Path, *, file: IO[bytes] | None = None, row_groups: Sequence[int] | None = None
-    ) -> None:
+    def __init__(self, path: Path, *, file: IO[bytes] | None = None, row_groups: Sequence[int] | None = None) -> None:
         """Read the footer.
 
         Args:
@@ -107,11 +105,13 @@ class ParquetSource:
         self._row_groups = range(len(self.group_rows)) if row_groups is None else row_groups
 
     def read_numbers(self, names: Sequence[str]) -> Block:
+        """As `Source`."""
         with self._opened() as opened:
             table = opened.read_row_groups(self._row_groups, columns=list(names))
         return np.stack([to_float64(self._path, name, table.column(name), first_row=1) for name in names])
 
     def stream(self, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """As `Source`."""
         batch_rows = max(1, batch_bytes // (8 * max(1, len(self.column_names))))
         with self._opened() as opened:
             yield from filter(len, opened.iter_batches(batch_size=batch_rows, row_groups=self._row_groups))

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pricebench.data import BadCell, FeatureBatch, stream_features
 from pricebench.serving.predictor import FAMILIAR_SD, Predictor
-from pricebench.serving.priced_tables import PRICE_COLUMN, CsvTable, PricedTable
+from pricebench.serving.priced_tables import CsvTable, PricedTable
 
 BAD_ROWS_HEADER = ("file", "row", "column", "value", "expected")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,13 @@ _GROUP_ROWS = 1 << 18
 _GROUP_BYTES = 32 << 20
 
 
+class Sink(Protocol):
+    """What bytes are written to: a file, or what stands before one."""
+
+    def write(self, content: bytes, /) -> int:
+        """Take them."""
+
+
 class PricedTable(Protocol):
     """A table that is being written."""
 
@@ -31,7 +38,7 @@ class PricedTable(Protocol):
 class CsvTable:
     """As UTF-8 CSV, text as it was."""
 
-    def __init__(self, name: str, sink: IO[bytes]) -> None:
+    def __init__(self, name: str, sink: Sink) -> None:
         """Write nothing yet.
 
         Args:
@@ -60,7 +67,7 @@ class CsvTable:
 class ParquetTable:
     """As Parquet, columns of the source's types; a context, because what ends the file is written last."""
 
-    def __init__(self, name: str, sink: IO[bytes]) -> None:
+    def __init__(self, name: str, sink: Sink) -> None:
         """Write nothing yet.
 
         Args:
@@ -123,7 +130,7 @@ def _as_csv_holds_it(name: str, table: pa.RecordBatch) -> pa.RecordBatch:
     return table
 
 
-def _write_rows(table: pa.RecordBatch, sink: IO[bytes]) -> None:
+def _write_rows(table: pa.RecordBatch, sink: Sink) -> None:
     # Arrow's "needed" quotes every text cell; numbers that were read as text should look as they did.
     is_plain = not any(
         pc.any(pc.match_substring_regex(column, _NEEDS_QUOTES)).as_py()
