@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +112,7 @@ def _price(
 
     from pricebench.artifacts import Artifacts
     from pricebench.scaling.bulk import begin, plan, run
-    from pricebench.scaling.engines import price_here, price_on_ray
+    from pricebench.scaling.engines import here, on_ray
     from pricebench.scaling.manifest import Options
     from pricebench.scaling.pricing import Pricing
 
@@ -146,10 +145,10 @@ def _price(
         return job, True
     for words in predictor.transformations:
         talk.print(words, markup=False)
-    price = partial(price_on_ray, pricing, address=address) if is_on_ray else partial(price_here, pricing, predictor)
+    engine = on_ray(pricing, address) if is_on_ray else here(pricing, predictor)
     with budget_bar(_state) as (say, show):
         say(f"{len(job.shards) - len(job.finished):,} shards to price")
-        return run(job, out, price, bad_rows=bad_rows, show=_counted(job, show)), False
+        return run(job, out, engine, bad_rows=bad_rows, show=_counted(job, show)), False
 
 
 def _counted(job: Manifest, show: Callable[[Any], None]) -> Callable[[Finished], None]:

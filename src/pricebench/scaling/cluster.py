@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from importlib.metadata import version
-from io import TextIOBase
+from io import UnsupportedOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pricebench.errors import PricebenchError
 from pricebench.extras import require
 
 _ANSWER_TIME = 5.0  # seconds in which an address has to take a connection
 _NODE_TIME = 60.0  # seconds in which a node has to start a process and import pricebench
+_STDERR = 2  # the descriptor
 _STORE_BYTES = 100 << 20  # of shared memory a node; what travels are descriptions
 
 # Each of them is read when ray is imported.
@@ -25,8 +27,6 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Else a driver under `uv run` has its folder uploaded and each worker started by uv.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # The C++ half of Ray writes to stderr itself, and has levels of its own.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     # The coming default; Ray warns at each start while it is not said.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -42,7 +42,7 @@ class ClusterError(PricebenchError):
 def cluster(address: str | None = None, *, num_cpus: int | None = None, needed_by: str) -> Iterator[Any]:
     """Connect to a cluster, or start one that only this machine reaches; leave it, or end it, with the context.
 
-    What Ray prints about a cluster's processes reaches nobody: it goes to stdout, which is for results.
+    What Ray prints reaches nobody; what goes wrong is raised.
 
     Args:
         address: HOST:PORT of a cluster's head; None to start one.
@@ -64,7 +64,7 @@ def cluster(address: str | None = None, *, num_cpus: int | None = None, needed_b
         _require_answer(address)
     import ray  # noqa: PLC0415 - an optional extra, and a second
 
-    with tempfile.TemporaryDirectory(prefix="pb-", dir=_short_folder()) as folder, redirect_stdout(_Nowhere()):
+    with tempfile.TemporaryDirectory(prefix="pb-", dir=_short_folder()) as folder, _silence():
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if address is None:
@@ -124,14 +124,15 @@ def _require_same_code(ray: Any) -> None:
 
     # A local function travels whole, not by its name: it runs where there is no pricebench.
     def what_is_wrong() -> str:
-        import importlib  # noqa: PLC0415
-        import importlib.metadata  # noqa: PLC0415
+        from importlib import import_module, metadata, util  # noqa: PLC0415
 
         try:
-            importlib.import_module("pricebench.serving")
+            import_module("pricebench.scaling")
         except ImportError as error:
             return f"cannot import pricebench ({error})"
-        found = importlib.metadata.version("pricebench")
+        if util.find_spec("torch") is None:  # not imported: that takes seconds
+            return "has no torch"
+        found = metadata.version("pricebench")
         return "" if found == ours else f"has pricebench {found}"
 
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
@@ -159,6 +160,22 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
 
 
-class _Nowhere(TextIOBase):
-    def write(self, text: str) -> int:
-        return len(text)
+def _is_descriptor(stderr: TextIO) -> bool:
+    try:
+        return stderr.fileno() == _STDERR
+    except UnsupportedOperation:  # somebody has put a text in its place
+        return False
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing of Ray reaches the terminal: its Python prints to stdout, its C++ writes to the descriptor of stderr."""
+    with ExitStack() as ends:
+        nowhere = ends.enter_context(open(os.devnull, "w"))  # noqa: PTH123 - no path
+        if _is_descriptor(sys.stderr):
+            terminal = ends.enter_context(os.fdopen(os.dup(_STDERR), "w", buffering=1))
+            os.dup2(nowhere.fileno(), _STDERR)
+            ends.callback(os.dup2, terminal.fileno(), _STDERR)
+            ends.enter_context(redirect_stderr(terminal))
+        ends.enter_context(redirect_stdout(nowhere))
+        yield

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from pricebench.errors import DataError, PricebenchError
 from pricebench.scaling.cluster import ClusterError, cluster
@@ -15,76 +17,91 @@ from pricebench.scaling.pricing import Pricing, price_shard
 from pricebench.scaling.shards import Shard
 from pricebench.serving import Predictor
 
+Price: TypeAlias = Callable[[Sequence[Shard]], Generator[Finished]]
+"""Prices shards, and tells of each when its file is in its place; DataError where one cannot be read or written."""
+
 # One that is priced, and one that waits for it: a node that is lost costs so many shards at most.
 _SHARDS_PER_ACTOR = 2
 
 
-def price_here(pricing: Pricing, predictor: Predictor, shards: Sequence[Shard]) -> Generator[Finished]:
-    """Price shards in this process, in their order.
+@contextmanager
+def here(pricing: Pricing, predictor: Predictor) -> Iterator[Price]:
+    """Price shards in this process, in their order."""
 
-    Raises:
-        DataError: A shard cannot be read, priced or written.
-    """
-    for shard in shards:
-        finished, words = _tried(pricing, predictor, shard)
-        if finished is None:
-            raise DataError(words)
-        yield finished
+    def price(shards: Sequence[Shard]) -> Generator[Finished]:
+        for shard in shards:
+            finished, words = _tried(pricing, predictor, shard)
+            if finished is None:
+                raise DataError(words)
+            yield finished
+
+    yield price
 
 
-def price_on_ray(pricing: Pricing, shards: Sequence[Shard], address: str | None) -> Generator[Finished]:
-    """Price shards on a cluster, each as soon as an actor is free; as they are finished.
+@contextmanager
+def on_ray(pricing: Pricing, address: str | None = None) -> Iterator[Price]:
+    """Price shards on a cluster, each as soon as an actor is free; in the order in which they are finished.
 
     An actor has one shard at hand and one that waits. When its node is lost, both are priced again elsewhere.
 
     Args:
         pricing: What actors need.
-        shards: In any order.
         address: Of the cluster; None for one of this machine.
 
     Raises:
-        DataError: A shard cannot be read, priced or written.
-        ClusterError: The cluster is not there, or was lost.
+        ClusterError: The cluster is not there, is too small, or was lost.
     """
     with cluster(address, needed_by="--engine ray") as ray:
-        import ray.data as ray_data  # noqa: PLC0415 - an optional extra
-
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what goes wrong is raised, and told by us
-        ray_data.DataContext.get_current().enable_progress_bars = False
-        num_actors = int(ray.cluster_resources().get("CPU", 0)) // pricing.threads
-        if num_actors == 0:
+        num_cpus = int(ray.cluster_resources().get("CPU", 0))
+        if num_cpus < pricing.threads:
             raise ClusterError(
-                f"expected a cluster with at least {pricing.threads} CPUs for --threads, "
-                f"found {ray.cluster_resources().get('CPU', 0):g}. Take fewer threads, or another cluster."
+                f"--threads {pricing.threads}: expected a cluster with so many CPUs, found {num_cpus}. "
+                "Take fewer threads."
             )
-        rows = [{"shard": json.dumps(shard.to_json())} for shard in shards]
-        actor: Any = Actor  # Ray's types know functions only
-        priced = ray_data.from_items(rows, override_num_blocks=len(rows)).map(
-            actor,
-            fn_constructor_args=(pricing,),
-            num_cpus=pricing.threads,
-            compute=ray_data.ActorPoolStrategy(
-                size=min(num_actors, len(rows)),
-                max_tasks_in_flight_per_actor=_SHARDS_PER_ACTOR,
-                max_concurrent_calls_per_actor=1,
-            ),
-        )
-        try:
-            for row in priced.iter_rows():
-                answer = json.loads(row["answer"])
-                if isinstance(answer, str):
-                    raise DataError(answer)
-                yield Finished(**answer)
-        except ray.exceptions.RayError as error:
-            raise ClusterError(f"the cluster could not go on: {_last_line(error)}. Go on with --resume.") from error
+        yield partial(_price_on, ray, pricing, num_cpus // pricing.threads)
+
+
+def _price_on(ray: Any, pricing: Pricing, num_actors: int, shards: Sequence[Shard]) -> Generator[Finished]:
+    import ray.data as ray_data  # noqa: PLC0415 - an optional extra
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what goes wrong is raised, and told by us
+    ray_data.DataContext.get_current().enable_progress_bars = False
+    actor: Any = Actor  # Ray's types know functions only
+    rows = [{"shard": json.dumps(shard.to_json())} for shard in shards]
+    # A block a shard: what is scheduled, and done again when a node is lost, is one shard.
+    priced = ray_data.from_items(rows, override_num_blocks=len(rows)).map(
+        actor,
+        fn_constructor_args=([ray.put(pricing)],),
+        num_cpus=pricing.threads,
+        compute=ray_data.ActorPoolStrategy(
+            size=min(num_actors, len(rows)),
+            max_tasks_in_flight_per_actor=_SHARDS_PER_ACTOR,
+            max_concurrent_calls_per_actor=1,
+        ),
+    )
+    try:
+        for row in priced.iter_rows():
+            answer = json.loads(row["answer"])
+            if isinstance(answer, str):
+                raise DataError(answer)
+            yield Finished(**answer)
+    except ray.exceptions.RayError as error:
+        raise ClusterError(f"the cluster could not go on: {_last_line(error)}. Go on with --resume.") from error
 
 
 class Actor:
     """A process of a cluster that holds a model."""
 
-    def __init__(self, pricing: Pricing) -> None:
-        self._pricing = pricing
-        self._predictor = pricing.predictor()
+    def __init__(self, pricing: list[Any]) -> None:
+        """Fetch the model.
+
+        Args:
+            pricing: A reference to a `Pricing`, in a list, so that it is one: the model travels once to each node.
+        """
+        import ray  # noqa: PLC0415 - an optional extra
+
+        self._pricing: Pricing = ray.get(pricing[0])
+        self._predictor = self._pricing.predictor()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Price the shard that a row describes; what a user can cause is an answer, not an exception to be retried."""

@@ -27,6 +27,9 @@ from pricebench.serving import Predictor
 from pricebench.serving.bulk import price_batches
 from pricebench.serving.priced_tables import CsvTable, ParquetTable, PricedTable
 
+BAD_ROWS = ".bad-rows-"
+"""How the name of a shard's lines about bad rows begins: hidden from who reads the prices."""
+
 _PARQUET_BATCH_BYTES = 4 << 20
 _CSV_BATCH_BYTES = 1 << 20  # Arrow's reader of CSV holds some tens of them
 
@@ -78,8 +81,8 @@ class Pricing:
 
 
 def bad_rows_file(shard: Shard) -> str:
-    """Where the lines about a shard's bad rows wait until the job is done; hidden from who reads the prices."""
-    return f".bad-rows-{Path(shard.file).stem}.csv"
+    """Where the lines about a shard's bad rows wait until the job is done."""
+    return f"{BAD_ROWS}{Path(shard.file).stem}.csv"
 
 
 def price_shard(pricing: Pricing, predictor: Predictor, shard: Shard) -> Finished:

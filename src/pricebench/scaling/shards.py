@@ -15,6 +15,9 @@ from pricebench.scaling.stores import Found, is_pattern, is_url, store_of
 SHARD_ROWS = 1_000_000
 """About a second of one core, and some tens of megabytes: little is lost with a node, and little is spent on starts."""
 
+PRICES = "prices-"
+"""How the name of every file of prices begins."""
+
 _PARQUET_MAGIC = b"PAR1"
 
 
@@ -92,7 +95,7 @@ def cut(files: Sequence[Found], shard_rows: int = SHARD_ROWS) -> list[Shard]:
             is_parquet=is_parquet,
             row_groups=groups,
             first_row=first_row,
-            file=f"prices-{index:0{width}}.{'parquet' if is_parquet else 'csv'}",
+            file=f"{PRICES}{index:0{width}}.{'parquet' if is_parquet else 'csv'}",
         )
         for index, (file, is_parquet, groups, first_row) in enumerate(parts)
     ]
