@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 
 from pricebench.errors import DataError
@@ -105,7 +105,7 @@ def _price(
     show: Callable[[Finished], object],
 ) -> None:
     """Fill `finished`, which the job's manifest is saved with."""
-    num_saved = -1
+    num_saved = len(finished)
     try:
         with engine as price:
             job.save(out)
@@ -119,10 +119,11 @@ def _price(
                         saved_at, num_saved = time.monotonic(), len(finished)
     finally:
         # Nobody writes any more: the engine has ended.
-        if num_saved >= 0:
-            _remove_halves(out)
-        if len(finished) > num_saved >= 0:
-            job.save(out)
+        _remove_halves(out)
+        if len(finished) > num_saved:
+            # Where it cannot be saved, what stopped the job is what is told.
+            with suppress(OSError, DataError):
+                job.save(out)
 
 
 def _remove_halves(out: str) -> None:

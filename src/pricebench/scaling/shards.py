@@ -86,7 +86,6 @@ def cut(files: Sequence[Found], shard_rows: int = SHARD_ROWS) -> list[Shard]:
         DataError: A file cannot be read.
     """
     parts = [(file, *part) for file in files for part in _parts(file, shard_rows)]
-    width = max(5, len(str(len(parts) - 1)))
     return [
         Shard(
             index=index,
@@ -95,10 +94,20 @@ def cut(files: Sequence[Found], shard_rows: int = SHARD_ROWS) -> list[Shard]:
             is_parquet=is_parquet,
             row_groups=groups,
             first_row=first_row,
-            file=f"{PRICES}{index:0{width}}.{'parquet' if is_parquet else 'csv'}",
+            file=file_of(index, len(parts), is_parquet=is_parquet),
         )
         for index, (file, is_parquet, groups, first_row) in enumerate(parts)
     ]
+
+
+def file_of(index: int, num_shards: int, *, is_parquet: bool) -> str:
+    """What a shard's file of prices is called: sorted by name, the files hold the rows in their order.
+
+    >>> file_of(3, 12, is_parquet=True)
+    'prices-00003.parquet'
+    """
+    width = max(5, len(str(num_shards - 1)))
+    return f"{PRICES}{index:0{width}}.{'parquet' if is_parquet else 'csv'}"
 
 
 def together(group_rows: Sequence[int], shard_rows: int) -> list[tuple[int, int]]:
@@ -124,8 +133,10 @@ def _parts(file: Found, shard_rows: int) -> Iterator[tuple[bool, tuple[int, int]
             return
         group_rows = ParquetSource(Path(file.name), file=opened).group_rows
     bounds = together(group_rows, shard_rows)
+    first_row = 1
     for start, stop in bounds:
-        yield True, None if len(bounds) == 1 else (start, stop), 1 + sum(group_rows[:start])
+        yield True, None if len(bounds) == 1 else (start, stop), first_row
+        first_row += sum(group_rows[start:stop])
 
 
 def _hint(pattern: str) -> str:
