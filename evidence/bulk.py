@@ -1,4 +1,4 @@
-"""Bulk pricing on a Ray cluster beside one process: are the bits the same, what does a node cost, and one that is killed?
+"""Bulk pricing on a Ray cluster beside one process: are the bits the same, what does a node cost, and a lost one?
 
     python -m evidence.bulk measure                                      20 million rows, about an hour; can be resumed
     python -m evidence.bulk measure --rows 1000000 --shards 20 --many 200

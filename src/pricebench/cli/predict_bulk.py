@@ -147,11 +147,11 @@ def _price(
         talk.print(words, markup=False)
     engine = on_ray(pricing, address) if is_on_ray else here(pricing, predictor)
     with budget_bar(_state) as (say, show):
-        say(f"{len(job.shards) - len(job.finished):,} shards to price")
-        return run(job, out, engine, bad_rows=bad_rows, show=_counted(job, show)), False
+        say(f"{_counted(len(job.shards) - len(job.finished), 'shard')} to price")
+        return run(job, out, engine, bad_rows=bad_rows, show=_summed(job, show)), False
 
 
-def _counted(job: Manifest, show: Callable[[Any], None]) -> Callable[[Finished], None]:
+def _summed(job: Manifest, show: Callable[[Any], None]) -> Callable[[Finished], None]:
     """What is told about one shard becomes what the bar shows about all."""
     done = [len(job.finished), sum(shard.rows for shard in job.finished.values())]
 
@@ -170,4 +170,8 @@ def _state(progress: tuple[int, int, int]) -> tuple[float, float, str]:
 
 def _told(job: Manifest) -> str:
     rows = sum(shard.rows for shard in job.finished.values())
-    return f"{rows:,} rows priced, {len(job.shards):,} files"
+    return f"{_counted(rows, 'row')} priced, {_counted(len(job.shards), 'file')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
