@@ -119,8 +119,8 @@ class ParquetSource:
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:
         try:
-            # Buffered: Arrow takes a column of a row group whole into memory else, and a row group may be the file.
-            with pq.ParquetFile(self._file, buffer_size=_PARQUET_BUFFER_BYTES) as file:
+            # Arrow takes all columns of a row group into memory else, and a row group may be the file.
+            with pq.ParquetFile(self._file, pre_buffer=False, buffer_size=_PARQUET_BUFFER_BYTES) as file:
                 yield file
         except (pa.ArrowException, OSError) as error:
             raise DataError(
