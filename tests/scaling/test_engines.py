@@ -14,6 +14,7 @@ from pricebench.scaling.bulk import begin, plan, run
 from pricebench.scaling.cluster import ClusterError, cluster
 from pricebench.scaling.engines import here, on_ray
 from pricebench.scaling.manifest import Options
+from pricebench.scaling.shards import cut, find
 from tests.scaling import HEADER, HOUSE, contents, pricing_to, saved_model, write_parquet
 
 OPTIONS = Options(
@@ -26,8 +27,8 @@ def artifacts(tmp_path):
     return saved_model(tmp_path / "artifacts")
 
 
-def price(engine, data, out, **options):
-    return run(begin(plan([str(data)], OPTIONS), str(out), is_resumed=False), str(out), engine, **options)
+def price(engine, data, out):
+    return run(begin(plan([str(data)], OPTIONS), str(out), is_resumed=False), str(out), engine)
 
 
 def descendants(root):
@@ -63,35 +64,27 @@ def listening(pids):
 def test_a_cluster_of_this_machine_prices_the_same_bytes_and_nobody_else_reaches_it(tmp_path, artifacts):
     write_parquet(tmp_path / "data" / "a.parquet", 3000, seed=1, group_rows=500)
     (tmp_path / "data" / "b.csv").write_text("\n".join([HEADER, *[HOUSE] * 500]))
+    (tmp_path / "wrong.csv").write_text(f"{HEADER}\n{HOUSE}\n{HOUSE.replace('6', 'six', 1)}\n")
+    good, wrong = cut(find([str(tmp_path / "data")]), 1000), cut(find([str(tmp_path / "wrong.csv")]))
     pricing = pricing_to(tmp_path / "one", artifacts)
-    alone = price(here(pricing, pricing.predictor()), tmp_path / "data", tmp_path / "one")
-    seen = set()
+    with here(pricing, pricing.predictor()) as price:
+        alone = list(price(good))
 
-    on_cluster = price(
-        on_ray(pricing_to(tmp_path / "two", artifacts)),
-        tmp_path / "data",
-        tmp_path / "two",
-        show=lambda _: seen.update(listening(descendants(os.getpid()))),
-    )
+    with on_ray(pricing_to(tmp_path / "two", artifacts)) as price:
+        with pytest.raises(DataError) as error:
+            list(price(wrong))
+        together = list(price(good))
+        reached_at = listening(descendants(os.getpid()))
 
+    assert str(error.value) == "wrong.csv, row 2: income is 'six8000', expected a number. Fix the row or drop it."
+    assert len(alone) == 4
+    assert sorted(together, key=lambda shard: shard.index) == alone
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    assert len(contents(tmp_path / "one")) == 4
-    assert on_cluster.finished == alone.finished
+    assert not list((tmp_path / "two").glob(".*"))
     # 127.0.0.1, and the same as an address of IPv6, in the kernel's order of bytes.
-    assert seen
-    assert seen <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert reached_at
+    assert reached_at <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert descendants(os.getpid()) == set(), "the cluster ends with the work"
-
-
-def test_a_bad_row_that_an_actor_meets_stops_the_job_with_the_line_that_names_it(tmp_path, artifacts):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "a.csv").write_text(f"{HEADER}\n{HOUSE}\n{HOUSE.replace('6', 'six', 1)}\n")
-
-    with pytest.raises(DataError) as error:
-        price(on_ray(pricing_to(tmp_path / "out", artifacts)), tmp_path / "data", tmp_path / "out")
-
-    assert str(error.value) == "a.csv, row 2: income is 'six8000', expected a number. Fix the row or drop it."
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.json"]
 
 
 def test_where_nobody_answers_is_said_before_anything_is_written(tmp_path, artifacts):
