@@ -16,9 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pricebench.data.bad_cells import BadCell, BadCellError
-from pricebench.data.cells import MEND, to_float64
+from pricebench.data.cells import MEND, no_number, not_numbers, to_float64, without
 from pricebench.data.dataset import Dataset
-from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header
+from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header, Quantity
 from pricebench.data.sources import Source, no_rows, open_source
 from pricebench.errors import DataError, printable
 
@@ -102,12 +102,12 @@ def stream_features(
     header, called = _recognise(path, source.column_names, is_target_needed=False)
     row = first_row
     for batch in source.stream(batch_bytes):
-        bad: list[BadCell] = []
+        bad: tuple[BadCell, ...] = ()
         if keeps_bad:
-            features_NF = _tolerant_features(path, header, called, batch, bad, first_row=row)
+            features_NF, bad = _tolerant_features(path, header, called, batch, first_row=row)
         else:
             features_NF = _features(path, header, called, batch, first_row=row)
-        yield FeatureBatch(first_row=row, table=batch, features_NF=features_NF, bad=tuple(bad))
+        yield FeatureBatch(first_row=row, table=batch, features_NF=features_NF, bad=bad)
         row += batch.num_rows
     if row == first_row:
         raise no_rows(path)
@@ -144,32 +144,32 @@ def _features(
 
 
 def _tolerant_features(
-    path: Path,
-    header: Header,
-    called: Mapping[str, str],
-    table: pa.RecordBatch,
-    bad: list[BadCell],
-    *,
-    first_row: int,
-) -> NDArray[np.float64]:
-    """The same, with NaN for bad rows, which are added to `bad`.
+    path: Path, header: Header, called: Mapping[str, str], table: pa.RecordBatch, *, first_row: int
+) -> tuple[NDArray[np.float64], tuple[BadCell, ...]]:
+    """The same, with NaN for bad rows, and for each of them the cell that would have stopped the reading of it alone.
 
-    A batch without any costs nothing more. Else halves of it are asked, down to the row that is to blame: what stops
-    a reading and what is written down cannot differ.
+    A table without any costs nothing more: only where one stops the reading are the others looked for.
     """
     try:
-        return _features(path, header, called, table, first_row=first_row)
-    except BadCellError as error:
-        if table.num_rows == 1:
-            bad.append(error.cell)
-            return np.full((1, len(FEATURES)), np.nan)
-    half = table.num_rows // 2
-    return np.concatenate(
-        [
-            _tolerant_features(path, header, called, table.slice(start, length), bad, first_row=first_row + start)
-            for start, length in ((0, half), (half, table.num_rows - half))
-        ]
-    )
+        return _features(path, header, called, table, first_row=first_row), ()
+    except BadCellError:
+        pass
+    bad: dict[int, BadCell] = {}
+    columns = {}
+    for name, found in called.items():
+        cells = table.column(found)
+        wrong = not_numbers(cells)
+        for index in wrong:
+            bad.setdefault(index, no_number(found, cells[index].as_py(), first_row + index))
+        columns[name] = to_float64(path, found, without(cells, wrong), first_row=first_row)
+    features_FN = header.features(np.stack(list(columns.values())))
+    for quantity, values, _ in _checks(header, columns, features_FN):
+        for index in quantity.all_wrong(values).tolist():
+            bad.setdefault(index, _beyond(quantity, values, index, first_row=first_row))
+    features_NF = np.ascontiguousarray(features_FN.T)
+    features_NF[list(bad)] = np.nan
+    features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
+    return features_NF, tuple(bad[index] for index in sorted(bad))
 
 
 # ---- which table is it? --------------------------------------------------------------------------------------------
@@ -213,21 +213,38 @@ def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
+def _checks(
+    header: Header, source: Mapping[str, Column], table: Sequence[Column] | Block
+) -> Iterator[tuple[Quantity, Column, tuple[str, ...]]]:
+    """Each quantity with its values, and the source columns that they were made of."""
+    divisors = header.feature_columns[len(FEATURES) :]
+    made_of = [(name, *divisors) for name in header.feature_columns[: len(FEATURES)]] + [(header.target_column,)]
+    for quantity in header.source_limits:
+        yield quantity, source[quantity.name], (quantity.name,)
+    yield from zip(QUANTITIES, table, made_of, strict=False)
+
+
+def _beyond(quantity: Quantity, values: Column, index: int, *, first_row: int) -> BadCell:
+    return BadCell(
+        row=first_row + index,
+        column=quantity.name,
+        value=f"{values[index]:.12g}",
+        expected=f"a finite number {quantity.expectation}",
+    )
+
+
 def _require_within_limits(
     path: Path, header: Header, source: Mapping[str, Column], table: Sequence[Column] | Block, *, first_row: int
 ) -> None:
     """Check features, and the price if it is there; `source` are the columns that they were made of."""
-    divisors = header.feature_columns[len(FEATURES) :]
-    made_of = [(name, *divisors) for name in header.feature_columns[: len(FEATURES)]] + [(header.target_column,)]
-    checks = [(quantity, source[quantity.name], (quantity.name,)) for quantity in header.source_limits]
-    for quantity, values, origins in [*checks, *zip(QUANTITIES, table, made_of, strict=False)]:
+    for quantity, values, origins in _checks(header, source, table):
         index = quantity.first_wrong(values)
         if index is None:
             continue
         origin = ", ".join(f"{name}={source[name][index]:.12g}" for name in origins if name != quantity.name)
-        row, value, expected = first_row + index, f"{values[index]:.12g}", f"a finite number {quantity.expectation}"
+        cell = _beyond(quantity, values, index, first_row=first_row)
         raise BadCellError(
-            f"{path.name}, row {row}: {quantity.name} is {value}{f' (from {origin})' if origin else ''}, "
-            f"expected {expected}. {MEND}",
-            BadCell(row=row, column=quantity.name, value=value, expected=expected),
+            f"{path.name}, row {cell.row}: {cell.column} is {cell.value}{f' (from {origin})' if origin else ''}, "
+            f"expected {cell.expected}. {MEND}",
+            cell,
         )
