@@ -57,6 +57,8 @@ def desk(tmp_path, tmp_path_factory, monkeypatch):
     """A folder with a file of houses and the committed runs, as a reader of the README would have."""
     monkeypatch.chdir(tmp_path)
     make_houses(200, seed=1).frame().to_csv("houses.csv", index=False)
+    Path("data").mkdir()
+    make_houses(200, seed=2).frame().to_parquet("data/houses.parquet")
     shutil.copytree(README.parent / "reports" / "history", "reports/history")
     monkeypatch.setenv("PRICEBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
     return tmp_path
@@ -81,7 +83,7 @@ ENDLESS = ("pricebench dashboard", "pricebench serve")
 
 def test_every_command_does_what_it_says(desk, capsys):
     ending = [command.strip() for command in COMMANDS if not command.startswith(ENDLESS)]
-    assert len(ending) == 21
+    assert len(ending) == 22
 
     for command in ending:
         _, name, *arguments = shlex.split(command)
@@ -89,7 +91,8 @@ def test_every_command_does_what_it_says(desk, capsys):
             main([name, *SHORTER.get(command, []), *arguments])
         assert not ended.value.code, f"{command}: {capsys.readouterr().err}"
 
-    assert {path.name for path in desk.iterdir()} == {"artifacts", "houses.csv", "priced.csv", "model.ts.pt", "reports"}
+    houses, written = {"houses.csv", "data"}, {"artifacts", "priced.csv", "prices", "model.ts.pt", "reports"}
+    assert {path.name for path in desk.iterdir()} == houses | written
     assert "$" in capsys.readouterr().out
 
 

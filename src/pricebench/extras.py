@@ -20,6 +20,8 @@ _EXTRAS = {
     "httptools": "serve",
     "msgspec": "serve",
     "prometheus_client": "serve",
+    "ray": "ray",
+    "s3fs": "s3",
     "uvicorn": "serve",
     "uvloop": "serve",
 }

@@ -21,6 +21,8 @@ from pricebench.cli.console import (
     result,
     talk,
 )
+from pricebench.cli.predict_bulk import is_bulk, predict_bulk, tell_exceptions
+from pricebench.scaling import Engine
 from pricebench.units import format_dollars
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 def predict(
     *,
     houses: Annotated[
-        Path | None, typer.Argument(metavar="[CSV]", help="Price every row of a file instead of one house.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[CSV]...",
+            help="Price every row of a file, of many files, of a folder or URL, instead of one house.",
+        ),
     ] = None,
     income: Annotated[float | None, typer.Option(help="USD a year.")] = None,
     house_age: Annotated[float | None, typer.Option(help="Years.")] = None,
@@ -42,10 +48,35 @@ def predict(
     exported: ExportedOption = None,
     device: DeviceOption = "cpu",
     transforms: TransformsOption = "",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where priced rows go (default: stdout).")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR|URL", help="Where priced rows go (default: stdout); many files: a folder or URL."
+        ),
+    ] = None,
+    bad_rows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="List bad rows there and price the others, instead of stopping at the first."
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Who prices many files: this process, or a Ray cluster.")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of the cluster (default: one of this machine, for --engine ray)."),
+    ] = None,
+    is_resumed: Annotated[bool, typer.Option("--resume", help="Do what is left of a job that ended early.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Intra-op threads (default: all cores; many files: 1 a process).")
+    ] = None,
+    shard_rows: Annotated[
+        int, typer.Option(min=1, help="Many files: cut Parquet so that no part has more rows, where it can be cut.")
+    ] = 1_000_000,
     as_json: JsonOption = False,
 ) -> None:
-    """Price one house from its features, or every row of a CSV (written as CSV with a predicted_price column)."""
+    """Price one house, or every row of a CSV (written as CSV with a predicted_price column), or of many files."""
     house = {
         "income": income,
         "house_age": house_age,
@@ -55,10 +86,32 @@ def predict(
     }
     given = [name for name, value in house.items() if value is not None]
     if houses and given:
-        raise typer.BadParameter(f"give a CSV or a house, not both (found {houses.name} and --{_flag(given[0])}).")
+        raise typer.BadParameter(f"give a CSV or a house, not both (found {houses[0]} and --{_flag(given[0])}).")
+    if houses and is_bulk(houses, out, engine, address, is_resumed=is_resumed):
+        predict_bulk(
+            houses,
+            out,
+            artifacts=artifacts,
+            mode=mode,
+            exported=exported,
+            device=device,
+            transforms=names_in(transforms),
+            bad_rows=bad_rows,
+            engine=engine,
+            address=address,
+            is_resumed=is_resumed,
+            threads=threads or 1,
+            shard_rows=shard_rows,
+        )
+        return
 
     def load() -> Predictor:
+        import torch
+
         from pricebench.serving import Predictor
+
+        if threads is not None:
+            torch.set_num_threads(threads)
 
         predictor = Predictor.load(
             artifacts, mode=mode, exported=exported, device=device, transforms=names_in(transforms)
@@ -68,7 +121,7 @@ def predict(
         return predictor
 
     if houses:
-        _predict_file(houses, load, out)
+        _predict_file(Path(houses[0]), load, None if out is None else Path(out), bad_rows)
         return
     missing = [f"--{_flag(name)}" for name in house if name not in given]
     if missing:
@@ -96,30 +149,28 @@ def _predict_house(house: dict[str, float], load: Callable[[], Predictor], *, as
             talk.print(f"warning: {warning}", markup=False)
 
 
-def _predict_file(houses: Path, load: Callable[[], Predictor], out: Path | None) -> None:
+def _predict_file(houses: Path, load: Callable[[], Predictor], out: Path | None, bad_rows: str | None) -> None:
+    from contextlib import ExitStack
+
     from pricebench.files import atomic_write
-    from pricebench.serving import FAMILIAR_SD, price_file
+    from pricebench.serving import price_file
 
     predictor = load()
-    if out is None:
-        try:
-            report = price_file(predictor, houses, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            # Whoever reads has seen enough, as in `| head`: no error, but nothing more can be flushed either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
-    else:
-        with atomic_write(out) as sink:
-            report = price_file(predictor, houses, sink)
+    with ExitStack() as files:
+        lines = None if bad_rows is None else files.enter_context(atomic_write(Path(bad_rows)))
+        if out is None:
+            try:
+                report = price_file(predictor, houses, sys.stdout.buffer, bad_rows=lines)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                # Whoever reads has seen enough, as in `| head`: no error, but nothing more can be flushed either.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return
+        else:
+            sink = files.enter_context(atomic_write(out))
+            report = price_file(predictor, houses, sink, bad_rows=lines)
     talk.print(f"{report.num_rows:,} rows priced")
-    if report.num_missing:
-        talk.print(f"{report.num_missing:,} of them without a price: a value is missing")
-    if report.num_unfamiliar:
-        talk.print(
-            f"warning: {report.num_unfamiliar:,} have a value more than {FAMILIAR_SD:g} standard deviations from the "
-            "training mean; their prices are extrapolations"
-        )
+    tell_exceptions(missing=report.num_missing, unfamiliar=report.num_unfamiliar, bad=report.num_bad, bad_rows=bad_rows)
 
 
 def _flag(name: str) -> str:

@@ -1,5 +1,6 @@
 """A file becomes a validated `Dataset`, or one sentence that says why not. No torch."""
 
+from pricebench.data.bad_cells import BadCell, BadCellError
 from pricebench.data.dataset import Dataset, train_test_split
 from pricebench.data.loading import FeatureBatch, features_of, load_dataset, stream_features
 from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, TARGET, Header, Quantity
@@ -10,6 +11,8 @@ __all__ = [
     "HEADERS",
     "QUANTITIES",
     "TARGET",
+    "BadCell",
+    "BadCellError",
     "Dataset",
     "FeatureBatch",
     "Header",

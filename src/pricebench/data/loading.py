@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pricebench.data.cells import MEND, to_float64
+from pricebench.data.bad_cells import BadCell, BadCellError
+from pricebench.data.cells import MEND, no_number, not_numbers, to_float64, without
 from pricebench.data.dataset import Dataset
-from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header
-from pricebench.data.sources import no_rows, open_source
+from pricebench.data.schema import FEATURES, HEADERS, QUANTITIES, Block, Column, Header, Quantity
+from pricebench.data.sources import Source, no_rows, open_source
 from pricebench.errors import DataError, printable
 
 
@@ -29,12 +30,14 @@ class FeatureBatch:
     Attributes:
         first_row: Data row number of the first row, from 1.
         table: All columns of the source, values untouched (text for CSV).
-        features_NF: float64, `(N, 5)`; a row with a missing value is all NaN.
+        features_NF: float64, `(N, 5)`; a row with a missing value is all NaN, and so is a bad one.
+        bad: The first wrong cell of each bad row, in the rows' order; empty where a bad row stops the reading.
     """
 
     first_row: int
     table: pa.RecordBatch
     features_NF: NDArray[np.float64]
+    bad: tuple[BadCell, ...] = ()
 
 
 def load_dataset(path: Path | str) -> Dataset:
@@ -72,7 +75,14 @@ def load_dataset(path: Path | str) -> Dataset:
     )
 
 
-def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator[FeatureBatch]:
+def stream_features(
+    path: Path | str,
+    *,
+    batch_bytes: int = 1 << 20,
+    source: Source | None = None,
+    first_row: int = 1,
+    keeps_bad: bool = False,
+) -> Iterator[FeatureBatch]:
     """Read the features of a file of any size batch by batch, in bounded memory; a price column is not needed.
 
     All columns are handed on, so that all of them must be UTF-8 text.
@@ -80,19 +90,26 @@ def stream_features(path: Path | str, *, batch_bytes: int = 1 << 20) -> Iterator
     Args:
         path: A CSV or Parquet file with one of the known headers.
         batch_bytes: About how many bytes of CSV a batch holds; a longer row is refused.
+        source: The table, if it is not the whole file, or the file is elsewhere; `path` is then what errors call it.
+        first_row: Data row number of the table's first row.
+        keeps_bad: Hand on a row with a cell that is no number, or beyond its limits, instead of stopping there.
 
     Raises:
         DataError: As `load_dataset`; raised when the batch that holds the wrong cell is reached.
     """
     path = Path(path)
-    source = open_source(path)
+    source = source or open_source(path)
     header, called = _recognise(path, source.column_names, is_target_needed=False)
-    first_row = 1
+    row = first_row
     for batch in source.stream(batch_bytes):
-        features_NF = _features(path, header, called, batch, first_row=first_row)
-        yield FeatureBatch(first_row=first_row, table=batch, features_NF=features_NF)
-        first_row += batch.num_rows
-    if first_row == 1:
+        bad: tuple[BadCell, ...] = ()
+        if keeps_bad:
+            features_NF, bad = _tolerant_features(path, header, called, batch, first_row=row)
+        else:
+            features_NF = _features(path, header, called, batch, first_row=row)
+        yield FeatureBatch(first_row=row, table=batch, features_NF=features_NF, bad=bad)
+        row += batch.num_rows
+    if row == first_row:
         raise no_rows(path)
 
 
@@ -124,6 +141,35 @@ def _features(
     features_NF = np.ascontiguousarray(features_FN.T)
     features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
     return features_NF
+
+
+def _tolerant_features(
+    path: Path, header: Header, called: Mapping[str, str], table: pa.RecordBatch, *, first_row: int
+) -> tuple[NDArray[np.float64], tuple[BadCell, ...]]:
+    """The same, with NaN for bad rows, and for each of them the cell that would have stopped the reading of it alone.
+
+    A table without any costs nothing more: only where one stops the reading are the others looked for.
+    """
+    try:
+        return _features(path, header, called, table, first_row=first_row), ()
+    except BadCellError:
+        pass
+    bad: dict[int, BadCell] = {}
+    columns = {}
+    for name, found in called.items():
+        cells = table.column(found)
+        wrong = not_numbers(cells)
+        for index in wrong:
+            bad.setdefault(index, no_number(found, cells[index].as_py(), first_row + index))
+        columns[name] = to_float64(path, found, without(cells, wrong), first_row=first_row)
+    features_FN = header.features(np.stack(list(columns.values())))
+    for quantity, values, _ in _checks(header, columns, features_FN):
+        for index in quantity.all_wrong(values).tolist():
+            bad.setdefault(index, _beyond(quantity, values, index, first_row=first_row))
+    features_NF = np.ascontiguousarray(features_FN.T)
+    features_NF[list(bad)] = np.nan
+    features_NF[np.isnan(features_NF).any(axis=1)] = np.nan
+    return features_NF, tuple(bad[index] for index in sorted(bad))
 
 
 # ---- which table is it? --------------------------------------------------------------------------------------------
@@ -167,19 +213,38 @@ def _plain(name: str) -> str:
     return name.strip().casefold()
 
 
+def _checks(
+    header: Header, source: Mapping[str, Column], table: Sequence[Column] | Block
+) -> Iterator[tuple[Quantity, Column, tuple[str, ...]]]:
+    """Each quantity with its values, and the source columns that they were made of."""
+    divisors = header.feature_columns[len(FEATURES) :]
+    made_of = [(name, *divisors) for name in header.feature_columns[: len(FEATURES)]] + [(header.target_column,)]
+    for quantity in header.source_limits:
+        yield quantity, source[quantity.name], (quantity.name,)
+    yield from zip(QUANTITIES, table, made_of, strict=False)
+
+
+def _beyond(quantity: Quantity, values: Column, index: int, *, first_row: int) -> BadCell:
+    return BadCell(
+        row=first_row + index,
+        column=quantity.name,
+        value=f"{values[index]:.12g}",
+        expected=f"a finite number {quantity.expectation}",
+    )
+
+
 def _require_within_limits(
     path: Path, header: Header, source: Mapping[str, Column], table: Sequence[Column] | Block, *, first_row: int
 ) -> None:
     """Check features, and the price if it is there; `source` are the columns that they were made of."""
-    divisors = header.feature_columns[len(FEATURES) :]
-    made_of = [(name, *divisors) for name in header.feature_columns[: len(FEATURES)]] + [(header.target_column,)]
-    checks = [(quantity, source[quantity.name], (quantity.name,)) for quantity in header.source_limits]
-    for quantity, values, origins in [*checks, *zip(QUANTITIES, table, made_of, strict=False)]:
+    for quantity, values, origins in _checks(header, source, table):
         index = quantity.first_wrong(values)
         if index is None:
             continue
         origin = ", ".join(f"{name}={source[name][index]:.12g}" for name in origins if name != quantity.name)
-        raise DataError(
-            f"{path.name}, row {first_row + index}: {quantity.name} is {values[index]:.12g}"
-            f"{f' (from {origin})' if origin else ''}, expected a finite number {quantity.expectation}. {MEND}"
+        cell = _beyond(quantity, values, index, first_row=first_row)
+        raise BadCellError(
+            f"{path.name}, row {cell.row}: {cell.column} is {cell.value}{f' (from {origin})' if origin else ''}, "
+            f"expected {cell.expected}. {MEND}",
+            cell,
         )

@@ -43,9 +43,13 @@ class Quantity:
         low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
         if high < np.inf and (low > self.minimum or (self.is_minimum_allowed and low == self.minimum)):
             return None
+        wrong = self.all_wrong(values)
+        return int(wrong[0]) if len(wrong) else None
+
+    def all_wrong(self, values: Column) -> NDArray[np.intp]:
+        """Index of each such value, ascending."""
         too_small = values < self.minimum if self.is_minimum_allowed else values <= self.minimum
-        is_wrong = too_small | np.isinf(values)
-        return int(np.argmax(is_wrong)) if is_wrong.any() else None
+        return np.flatnonzero(too_small | np.isinf(values))
 
 
 QUANTITIES = (

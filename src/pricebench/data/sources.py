@@ -10,8 +10,9 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import IO, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from pricebench.errors import DataError, printable
 _SCAN_BYTES = 1 << 18  # stays in cache: half the time of a memory map, whose pages are faulted in one by one
 _HEAD_BYTES = 1 << 20  # Arrow's block size: a header longer than that it cannot read either
 _PARQUET_MAGIC = b"PAR1"
+_PARQUET_BUFFER_BYTES = 1 << 20  # of each column that is read
 _WIDE_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 _PLAIN_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -64,7 +66,7 @@ def open_source(path: Path) -> Source:
     if not head:
         raise DataError(f"{path.name}: expected a CSV or Parquet file, found an empty file. Give a file with data.")
     if head.startswith(_PARQUET_MAGIC):
-        return _ParquetSource(path)
+        return ParquetSource(path)
     return _CsvSource(path, head)
 
 
@@ -76,36 +78,55 @@ def no_rows(path: Path, found: str = "none") -> DataError:
 # ---- Parquet -------------------------------------------------------------------------------------------------------
 
 
-class _ParquetSource:
-    def __init__(self, path: Path) -> None:
+class ParquetSource:
+    """A Parquet file, or some of its row groups.
+
+    Attributes:
+        group_rows: Rows of each row group of the file.
+    """
+
+    def __init__(self, path: Path, *, file: IO[bytes] | None = None, row_groups: Sequence[int] | None = None) -> None:
+        """Read the footer.
+
+        Args:
+            path: Of the file; what errors call it where `file` is given.
+            file: The file, if it is none of this machine's.
+            row_groups: The table is these, in their order; None for all.
+
+        Raises:
+            DataError: It is no Parquet file, or cannot be read.
+        """
         self._path = path
-        try:
-            with pq.ParquetFile(path) as file:
-                self.column_names: list[str] = file.schema_arrow.names
-        except (pa.ArrowException, OSError) as error:
-            raise self._broken(error) from error
+        self._file = path if file is None else file
+        with self._opened() as opened:
+            self.column_names: list[str] = opened.schema_arrow.names
+            footer = opened.metadata
+            self.group_rows = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        self._row_groups = range(len(self.group_rows)) if row_groups is None else row_groups
 
     def read_numbers(self, names: Sequence[str]) -> Block:
-        try:
-            with pq.ParquetFile(self._path) as file:
-                table = file.read(columns=list(names))
-        except (pa.ArrowException, OSError) as error:
-            raise self._broken(error) from error
+        """As `Source`."""
+        with self._opened() as opened:
+            table = opened.read_row_groups(self._row_groups, columns=list(names))
         return np.stack([to_float64(self._path, name, table.column(name), first_row=1) for name in names])
 
     def stream(self, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """As `Source`."""
         batch_rows = max(1, batch_bytes // (8 * max(1, len(self.column_names))))
-        try:
-            with pq.ParquetFile(self._path) as file:
-                yield from filter(len, file.iter_batches(batch_size=batch_rows))
-        except (pa.ArrowException, OSError) as error:
-            raise self._broken(error) from error
+        with self._opened() as opened:
+            yield from filter(len, opened.iter_batches(batch_size=batch_rows, row_groups=self._row_groups))
 
-    def _broken(self, error: Exception) -> DataError:
-        return DataError(
-            f"{self._path.name}: expected a Parquet file, found one that cannot be read ({_one_line(error)}). "
-            "Write it again."
-        )
+    @contextmanager
+    def _opened(self) -> Iterator[pq.ParquetFile]:
+        try:
+            # Arrow takes all columns of a row group into memory else, and a row group may be the file.
+            with pq.ParquetFile(self._file, pre_buffer=False, buffer_size=_PARQUET_BUFFER_BYTES) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{self._path.name}: expected a Parquet file, found one that cannot be read ({_one_line(error)}). "
+                "Write it again."
+            ) from error
 
 
 # ---- CSV -----------------------------------------------------------------------------------------------------------

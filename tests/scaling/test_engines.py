@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pricebench.errors import DataError
+from pricebench.scaling.bulk import begin, plan, run
+from pricebench.scaling.cluster import ClusterError, cluster
+from pricebench.scaling.engines import here, on_ray
+from pricebench.scaling.manifest import Options
+from pricebench.scaling.shards import cut, find
+from tests.scaling import HEADER, HOUSE, contents, pricing_to, saved_model, write_parquet
+
+OPTIONS = Options(
+    model="1973", mode="eager", transforms=(), threads=1, shard_rows=1000, keeps_bad_rows=False, torch="2.15.0"
+)
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    return saved_model(tmp_path / "artifacts")
+
+
+def price(engine, data, out):
+    return run(begin(plan([str(data)], OPTIONS), str(out), is_resumed=False), str(out), engine)
+
+
+def descendants(root):
+    """Processes that this one started, and what they started."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parents[folder.name] = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            except OSError:  # it has ended
+                continue
+    found = {str(root)}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {str(root)}
+
+
+def listening(pids):
+    """Addresses that processes listen at, as the kernel writes them."""
+    sockets = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets.add(str(link.readlink()))
+            except OSError:  # closed meanwhile
+                continue
+    lines = [
+        line.split() for file in ("tcp", "tcp6") for line in Path(f"/proc/net/{file}").read_text().splitlines()[1:]
+    ]
+    return {line[1].partition(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets}
+
+
+def test_a_cluster_of_this_machine_prices_the_same_bytes_and_nobody_else_reaches_it(tmp_path, artifacts):
+    write_parquet(tmp_path / "data" / "a.parquet", 3000, seed=1, group_rows=500)
+    (tmp_path / "data" / "b.csv").write_text("\n".join([HEADER, *[HOUSE] * 500]))
+    (tmp_path / "wrong.csv").write_text(f"{HEADER}\n{HOUSE}\n{HOUSE.replace('6', 'six', 1)}\n")
+    good, wrong = cut(find([str(tmp_path / "data")]), 1000), cut(find([str(tmp_path / "wrong.csv")]))
+    pricing = pricing_to(tmp_path / "one", artifacts)
+    with here(pricing, pricing.predictor()) as price:
+        alone = list(price(good))
+
+    with on_ray(pricing_to(tmp_path / "two", artifacts)) as price:
+        with pytest.raises(DataError) as error:
+            list(price(wrong))
+        together = list(price(good))
+        reached_at = listening(descendants(os.getpid()))
+
+    assert str(error.value) == "wrong.csv, row 2: income is 'six8000', expected a number. Fix the row or drop it."
+    assert len(alone) == 4
+    assert sorted(together, key=lambda shard: shard.index) == alone
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert not list((tmp_path / "two").glob(".*"))
+    # 127.0.0.1, and the same as an address of IPv6, in the kernel's order of bytes.
+    assert reached_at
+    assert reached_at <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert descendants(os.getpid()) == set(), "the cluster ends with the work"
+
+
+def test_where_nobody_answers_is_said_before_anything_is_written(tmp_path, artifacts):
+    write_parquet(tmp_path / "data" / "a.parquet", 10, seed=1)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+
+    with pytest.raises(ClusterError) as error:
+        price(on_ray(pricing_to(tmp_path / "out", artifacts), address), tmp_path / "data", tmp_path / "out")
+
+    assert str(error.value).startswith(f"--address {address}: expected a Ray cluster, found nobody who answers")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["somewhere", "ray://10.0.0.1", ":6379"])
+def test_an_address_that_is_none_is_refused(address):
+    with pytest.raises(ClusterError, match="expected HOST:PORT"), cluster(address, needed_by="a test"):
+        pass
+
+
+# ---- what ends a process, in a process of its own -------------------------------------------------------------------
+
+NODE_WITHOUT_PRICEBENCH = """
+import os, sys
+os.environ.update({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"})
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": sys.argv[1]})
+from pricebench.cli import main
+try:
+    main(["predict", *sys.argv[2:], "--engine", "ray", "--address", cluster.address])
+finally:
+    cluster.shutdown()
+"""
+
+
+def test_a_node_without_our_code_is_named_before_anything_is_written(tmp_path, artifacts):
+    # Python's own way to hide a package, for every process of that node.
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text("import sys; sys.modules['pricebench'] = None\n")
+    write_parquet(tmp_path / "data" / "a.parquet", 10, seed=1)
+
+    command = [sys.executable, "-c", NODE_WITHOUT_PRICEBENCH, str(tmp_path / "hidden"), "data/", "--out", "out"]
+    ended = subprocess.run(
+        [*command, "--artifacts", str(artifacts)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("pricebench: ")]
+    assert line.startswith("pricebench: node 127.0.0.1 of the cluster cannot import pricebench (")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_whole_files(tmp_path, artifacts):
+    write_parquet(tmp_path / "data" / "a.parquet", 20_000, seed=1, group_rows=1000)
+    write_parquet(tmp_path / "data" / "b.parquet", 20_000, seed=2)
+    # No file may grow beyond 400 kB: the second shard is 900, the others are 50.
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000));"
+        "from pricebench.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "predict", "data/", "--out", "out", "--artifacts", str(artifacts)]
+
+    ended = subprocess.run(
+        [*command, "--shard-rows", "1000"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "pricebench: prices-00020.parquet: cannot be written: File too large. Make room and go on with --resume."
+    )
+    assert len(contents(tmp_path / "out")) == 20
+    assert not list((tmp_path / "out").glob(".*"))
+    shutil.rmtree(tmp_path / "out")
