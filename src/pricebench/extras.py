@@ -17,9 +17,11 @@ _EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
+    "ray": "ray",
     "httptools": "serve",
     "msgspec": "serve",
     "prometheus_client": "serve",
+    "s3fs": "s3",
     "uvicorn": "serve",
     "uvloop": "serve",
 }
