@@ -186,8 +186,8 @@ def _sums(report: dict[str, Any]) -> list[str]:
     lines += [
         "",
         (
-            f"The sum alone, {GRADIENTS:,} bytes over two ranks by gloo on loopback: {format_duration(alone)}; an empty "
-            f"message {format_duration(2 * alpha)}; {rate / 1e9:.2f} GB/s for large ones."
+            f"The sum alone, {GRADIENTS:,} bytes over two ranks by gloo on loopback: {format_duration(alone)}; "
+            f"an empty message {format_duration(2 * alpha)}; {rate / 1e9:.2f} GB/s for large ones."
         ),
     ]
     return lines

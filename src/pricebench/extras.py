@@ -17,6 +17,7 @@ _EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
+    "ray": "ray",
     "httptools": "serve",
     "msgspec": "serve",
     "prometheus_client": "serve",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pricebench.history.cache import IndexCache, remove
-from pricebench.history.columns import SCHEMA, rows_of
-from pricebench.history.places import Found, LocalFolder, Place
-from pricebench.history.worker import MANY, read_in_processes
-
-_AT_ONCE = 250
+from pricebench.history.columns import SCHEMA
+from pricebench.history.places import UNREAD, Found, Place
+from pricebench.history.worker import MANY, batches, read_in_processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +44,7 @@ def build_index(place: Place, cache: IndexCache | None) -> Index:
     new = [found for found in files if (found.path, found.stamp) not in positions]
     read = _read(place, new).unify_dictionaries()
     if cache:
-        settled = {found.path for found in new if found.is_settled}
-        fresh = np.flatnonzero([path in settled for path in read["path"].to_pylist()])
+        fresh = _to_keep(read, new)
         if len(fresh):
             cache.add(read if len(fresh) == read.num_rows else rows_at(read, fresh))
     rows = pa.concat_tables([known, read]).unify_dictionaries()
@@ -90,12 +87,13 @@ def _positions(rows: pa.Table) -> dict[tuple[str, str], int]:
 
 
 def _read(place: Place, files: Sequence[Found]) -> pa.Table:
-    if len(files) >= MANY and isinstance(place, LocalFolder):
+    if len(files) >= MANY:
         return read_in_processes(place, files)
-    return pa.Table.from_batches(_batches(place, files), schema=SCHEMA)
+    return pa.Table.from_batches(batches(place, [(found.path, found.stamp) for found in files]), schema=SCHEMA)
 
 
-def _batches(place: Place, files: Sequence[Found]) -> Iterator[pa.RecordBatch]:
-    for start in range(0, len(files), _AT_ONCE):
-        stamps = {found.path: found.stamp for found in files[start : start + _AT_ONCE]}
-        yield rows_of((path, stamps[path], content) for path, content in place.read(list(stamps)))
+def _to_keep(read: pa.Table, new: Sequence[Found]) -> npt.NDArray[np.int64]:
+    """Positions of the rows that will still be true the next time: neither changing now, nor of an unread file."""
+    settled = {found.path for found in new if found.is_settled}
+    rows = zip(read["path"].to_pylist(), read["reason"].to_pylist(), strict=True)
+    return np.flatnonzero([path in settled and not (reason or "").startswith(UNREAD) for path, reason in rows])

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -16,12 +18,14 @@ from urllib.request import url2pathname
 
 from pricebench.files import read_file
 from pricebench.history.records import HistoryError
+from pricebench.history.remote import AT_ONCE, Opened, one_line, open_url, refused
 
 SUFFIXES = (".json", ".json.gz")
 # A file that was written a moment ago may be written again within one tick of its clock, at the same size.
 _SETTLED_NS = 2_000_000_000
 _READERS = 8  # of local files; so many are in memory at once
-_AT_ONCE = 64  # files fetched together: some megabytes in flight
+UNREAD = "expected a readable file, found: "
+"""How a reason begins where a file could not be read: the next time it may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,11 @@ class Place(Protocol):
         """What the cache of it is named by."""
         ...
 
+    @property
+    def where(self) -> str:
+        """What `place_at` makes the same of, in any process."""
+        ...
+
     def find(self) -> list[Found]:
         """Every file that may be a run, sorted by path."""
         ...
@@ -75,7 +84,12 @@ class LocalFolder:
     @property
     def key(self) -> str:
         """The whole path."""
-        return f"local:{self.root.resolve()}"
+        return f"local:{self.where}"
+
+    @property
+    def where(self) -> str:
+        """The whole path."""
+        return str(self.root.resolve())
 
     def find(self) -> list[Found]:
         """Every file that may be a run; links to folders are not followed.
@@ -126,10 +140,10 @@ class LocalFolder:
         try:
             return read_file(self.root / path)
         except OSError as error:
-            return f"expected a readable file, found: {error.strerror}"
+            return f"{UNREAD}{error.strerror}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RemoteFolder:
     """A folder behind an fsspec URL, such as `s3://bucket/runs`."""
 
@@ -144,37 +158,38 @@ class RemoteFolder:
     @property
     def key(self) -> str:
         """The whole URL; it is hashed before it names anything."""
-        return f"remote:{self.url}"
+        return f"remote:{self.where}"
 
-    def _open(self) -> tuple[Any, str]:
-        try:
-            import fsspec  # noqa: PLC0415 - an optional extra
-        except ImportError as error:
-            raise HistoryError(
-                f"{self.name}: expected a local folder or the extra for remote ones. Run: uv add 'pricebench[remote]'."
-            ) from error
-        try:
-            system, root = fsspec.core.url_to_fs(self.url)
-        except (ValueError, ImportError, OSError) as error:
-            raise HistoryError(f"{self.name}: expected a URL that fsspec opens, found: {_one_line(error)}.") from error
-        return system, str(root).rstrip("/")
+    @property
+    def where(self) -> str:
+        """The whole URL."""
+        return self.url
+
+    @cached_property
+    def _opened(self) -> Opened:
+        return open_url(self.url, name=self.name)
 
     def find(self) -> list[Found]:
         """Every file that may be a run.
 
         Raises:
             HistoryError: There is no such folder, or it cannot be listed.
+            MissingPackageError: A package is needed that is not installed.
         """
-        system, root = self._open()
+        system, root = self._opened.system, self._opened.root
+        system.invalidate_cache()  # of listings: another process may have stored a run since
         try:
             listed: dict[str, dict[str, Any]] = system.find(root, detail=True)
-        except OSError as error:
-            raise HistoryError(f"{self.name}: expected a folder of stored runs, found: {_one_line(error)}.") from error
-        if not listed and not system.exists(root):
+            is_there = bool(listed) or system.exists(root)
+        except self._opened.errors as error:
+            raise refused(self.name, error) from error
+        if not is_there:
             raise HistoryError(f"{self.name}: expected a folder of stored runs, found none. Check the URL.")
+        if root in listed:
+            raise HistoryError(f"{self.name}: expected a folder of stored runs, found a file. Name its folder.")
         return sorted(
             (
-                Found(path=path.removeprefix(root).lstrip("/"), stamp=_remote_stamp(facts))
+                _remote_found(path.removeprefix(f"{root}/"), facts)
                 for path, facts in listed.items()
                 if path.endswith(SUFFIXES)
             ),
@@ -182,17 +197,34 @@ class RemoteFolder:
         )
 
     def read(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes | str]]:
-        """Contents by path, some files at a time."""
-        system, root = self._open()
-        for start in range(0, len(paths), _AT_ONCE):
-            names = {f"{root}/{path}": path for path in paths[start : start + _AT_ONCE]}
-            fetched: dict[str, Any] = system.cat(list(names), on_error="return")
-            for name, path in names.items():
-                content = fetched.get(name)
-                if isinstance(content, bytes):
-                    yield path, content
-                else:
-                    yield path, f"expected a readable file, found: {_one_line(content)}"
+        """Contents by path, a group of files at a time, and the next group meanwhile.
+
+        Raises:
+            HistoryError: The store does not answer any more.
+        """
+        groups = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
+        with ThreadPoolExecutor(1) as fetching:
+            ahead = [fetching.submit(self._fetch, group) for group in groups[:1]]
+            for group, following in zip_longest(groups, groups[1:]):
+                contents = ahead.pop().result()
+                if following:
+                    ahead.append(fetching.submit(self._fetch, following))
+                yield from zip(group, contents, strict=True)
+
+    def _fetch(self, paths: Sequence[str]) -> list[bytes | str]:
+        opened = self._opened
+        # Not `cat`, which takes a name with a bracket or a star for a pattern.
+        fetched = opened.system.cat_ranges([f"{opened.root}/{path}" for path in paths], None, None)
+        return [self._content(content) for content in fetched]
+
+    def _content(self, content: bytes | Exception) -> bytes | str:
+        if not isinstance(content, Exception):
+            return content
+        if isinstance(content, FileNotFoundError | PermissionError):  # about this file: it may be gone since
+            return f"{UNREAD}{one_line(content)}"
+        if isinstance(content, self._opened.errors):  # about the store: thousands more would wait for the same
+            raise refused(self.name, content) from content
+        raise content
 
 
 def place_at(where: str | Path) -> Place:
@@ -210,11 +242,11 @@ def _unreadable(path: str) -> Found:
     return Found(path=path, stamp="unreadable", is_settled=False)
 
 
-def _remote_stamp(facts: dict[str, Any]) -> str:
-    # Every store names its time differently (mtime, LastModified, ETag, created): all that it tells is hashed.
-    told = sorted((str(name), str(value)) for name, value in facts.items())
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:20]
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _remote_found(path: str, facts: dict[str, Any]) -> Found:
+    told = {name.lower(): str(value) for name, value in facts.items()}
+    if "etag" in told:
+        # Of the content. The time and the class of storage change without it when a bucket's own rules move an object.
+        told = {name: told[name] for name in ("etag", "size") if name in told}
+    # Other stores name their time differently (mtime, created, updated): all that they tell is hashed.
+    stamp = hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()[:20]
+    return Found(path=path, stamp=stamp, is_settled=bool(told.keys() - {"name", "size", "type"}))
