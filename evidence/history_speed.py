@@ -21,7 +21,7 @@ from typing import Any
 _OPEN = "--open"
 
 
-def opened(folder: Path, cache: Path) -> dict[str, Any]:
+def opened(folder: str, cache: Path) -> dict[str, Any]:
     """Open in this process; seconds of each part, and the peak memory of this process and of all its workers."""
     started = time.perf_counter()
     from pricebench.history import open_history  # noqa: PLC0415 - its import is measured too
@@ -33,7 +33,7 @@ def opened(folder: Path, cache: Path) -> dict[str, Any]:
     grouped = time.perf_counter()
     num_changes = len(history.changes())
     ended = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = _peak_bytes()
     peak_of_worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
         "import_s": imported - started,
@@ -49,12 +49,22 @@ def opened(folder: Path, cache: Path) -> dict[str, Any]:
     }
 
 
-def _start(folder: Path, cache: Path) -> subprocess.Popen[str]:
+def _peak_bytes() -> int:
+    # Not ru_maxrss where it can be helped: Linux lets a process begin with that of the one that started it.
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def start(folder: Path | str, cache: Path) -> subprocess.Popen[str]:
+    """Open a folder or a URL in a process of its own."""
     command = [sys.executable, "-m", "evidence.history_speed", _OPEN, str(cache), str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def _finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """What `opened` measured there."""
     output, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"opening ended with exit code {process.returncode}")
@@ -81,29 +91,29 @@ def measure(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     with tempfile.TemporaryDirectory() as caches:
         cache = Path(caches, "one")
         if _forget(folder):
-            results.append(("first, cold", _finish(_start(folder, Path(caches, "cold")))))
-        results += [(title, _finish(_start(folder, cache))) for title in ("first", "second", "third")]
+            results.append(("first, cold", finish(start(folder, Path(caches, "cold")))))
+        results += [(title, finish(start(folder, cache))) for title in ("first", "second", "third")]
         shutil.copyfile(last, added)
         try:
-            results.append(("one run more", _finish(_start(folder, cache))))
+            results.append(("one run more", finish(start(folder, cache))))
         finally:
             added.unlink()
-        both = [_start(folder, Path(caches, "two")) for _ in range(2)]
-        results += [("two at once", _finish(process)) for process in both]
-        results.append(("after the two", _finish(_start(folder, Path(caches, "two")))))
+        both = [start(folder, Path(caches, "two")) for _ in range(2)]
+        results += [("two at once", finish(process)) for process in both]
+        results.append(("after the two", finish(start(folder, Path(caches, "two")))))
     return results
 
 
 def main() -> None:
     """Print a line per open."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder")
     parser.add_argument(_OPEN, type=Path, metavar="CACHE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.open:
         sys.stdout.write(json.dumps(opened(options.folder, options.open)))
         return
-    for title, result in measure(options.folder):
+    for title, result in measure(Path(options.folder)):
         sys.stdout.write(
             f"{title:>14}: import {result['import_s']:.2f} s, open {result['open_s']:.2f} s, series "
             f"{result['series_s']:.2f} s, changes {result['changes_s']:.2f} s; {result['num_read']:,} of "

@@ -17,7 +17,6 @@ _EXTRAS = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
-    "ray": "ray",
     "httptools": "serve",
     "msgspec": "serve",
     "prometheus_client": "serve",
