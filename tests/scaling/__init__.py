@@ -26,8 +26,8 @@ def write_parquet(path: Path, num_rows: int, *, seed: int, group_rows: int | Non
     return path
 
 
-def saved_model(folder: Path) -> Path:
-    untrained_artifacts().save(folder)
+def saved_model(folder: Path, *, seed: int = 3) -> Path:
+    untrained_artifacts(seed).save(folder)
     return folder
 
 

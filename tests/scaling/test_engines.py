@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from pricebench.scaling.engines import here, on_ray
 from pricebench.scaling.manifest import Options
 from pricebench.scaling.shards import cut, find
 from tests.scaling import HEADER, HOUSE, contents, pricing_to, saved_model, write_parquet
+from tests.scaling.running import LOOPBACK, descendants, listening
 
 OPTIONS = Options(
     model="1973", mode="eager", transforms=(), threads=1, shard_rows=1000, keeps_bad_rows=False, torch="2.15.0"
@@ -29,36 +29,6 @@ def artifacts(tmp_path):
 
 def price(engine, data, out):
     return run(begin(plan([str(data)], OPTIONS), str(out), is_resumed=False), str(out), engine)
-
-
-def descendants(root):
-    """Processes that this one started, and what they started."""
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parents[folder.name] = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            except OSError:  # it has ended
-                continue
-    found = {str(root)}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {str(root)}
-
-
-def listening(pids):
-    """Addresses that processes listen at, as the kernel writes them."""
-    sockets = set()
-    for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                sockets.add(str(link.readlink()))
-            except OSError:  # closed meanwhile
-                continue
-    lines = [
-        line.split() for file in ("tcp", "tcp6") for line in Path(f"/proc/net/{file}").read_text().splitlines()[1:]
-    ]
-    return {line[1].partition(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in sockets}
 
 
 def test_a_cluster_of_this_machine_prices_the_same_bytes_and_nobody_else_reaches_it(tmp_path, artifacts):
@@ -81,9 +51,8 @@ def test_a_cluster_of_this_machine_prices_the_same_bytes_and_nobody_else_reaches
     assert sorted(together, key=lambda shard: shard.index) == alone
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert not list((tmp_path / "two").glob(".*"))
-    # 127.0.0.1, and the same as an address of IPv6, in the kernel's order of bytes.
     assert reached_at
-    assert reached_at <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+    assert reached_at <= LOOPBACK
     assert descendants(os.getpid()) == set(), "the cluster ends with the work"
 
 

@@ -50,6 +50,14 @@ def serve(
         str, typer.Option(metavar="TIME", help="For a request to arrive, 408 after it; and for its answer to be taken.")
     ] = "10s",
     idle_timeout: Annotated[str, typer.Option(metavar="TIME", help="Of a connection without a request.")] = "75s",
+    engine: Annotated[
+        str, typer.Option(metavar="own|ray", help="own: workers of this machine; ray: replicas on a Ray cluster.")
+    ] = "own",
+    replicas: Annotated[str, typer.Option(metavar="N|N:M", help="Of --engine ray; a range grows with the load.")] = "1",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of the Ray cluster (default: one of this machine, that ends with it)."),
+    ] = None,
 ) -> None:
     """Price houses over HTTP, until Ctrl-C or SIGTERM; SIGHUP loads the model anew.
 
@@ -90,9 +98,27 @@ def serve(
             idle_timeout=_seconds("--idle-timeout", idle_timeout),
         ),
     )
+    if engine == "ray":
+        _refuse(workers=workers != 1, hang_timeout=hang_timeout != "10s", log=log is not None)
+        from pricebench.scaling.deployment import Replicas, serve_until_told
+
+        serve_until_told(settings, Replicas.parse(replicas), address, say=lambda words: talk.print(words, markup=False))
+        return
+    if engine != "own":
+        raise typer.BadParameter(f"--engine is '{engine}', expected own or ray.")
+    if replicas != "1" or address:
+        raise typer.BadParameter("--replicas and --address are of --engine ray. Give that too, or --workers instead.")
     supervisor = Supervisor(settings, say=lambda words: talk.print(words, markup=False))
     talk.print(f"listening on {supervisor.url}", markup=False)
     sys.exit(supervisor.run())
+
+
+def _refuse(**is_given: bool) -> None:
+    for name, is_there in is_given.items():
+        if is_there:
+            raise typer.BadParameter(
+                f"--{name.replace('_', '-')} is of --engine own. Leave it out: Ray has replicas, their health and logs."
+            )
 
 
 def _seconds(option: str, text: str) -> float:

@@ -88,7 +88,7 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one, as ASGI asks."""
         if scope["type"] != "http":
-            await _other(scope, receive, send)
+            await not_http(scope, receive, send)
             return
         service = self.service
         arrived = scope.get(ARRIVED)
@@ -173,7 +173,7 @@ async def _send(answer: Answer, send: Send, *, is_last: bool) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _other(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_http(scope: Scope, receive: Receive, send: Send) -> None:
     """Begin and end with a server that asks whether to; refuse what is no HTTP."""
     if scope["type"] != "lifespan":
         await send({"type": "websocket.close"})
