@@ -1,7 +1,7 @@
 """The server's application on a Ray cluster: replicas behind Ray Serve's proxy, each with a model and its own batches.
 
-Requests are batched by ours, in each replica, and not by Ray's `serve.batch`. A new model is checked here first; then Ray
-replaces replica by replica, each of which answers what it has begun before it ends, so no request is lost.
+Requests are batched by ours, in each replica, and not by Ray's `serve.batch`. A new model is checked here first; then
+Ray replaces replica by replica, each of which answers what it has begun before it ends, so no request is lost.
 """
 
 from __future__ import annotations
@@ -235,9 +235,13 @@ def deployed(settings: Settings, replicas: Replicas, address: str | None = None)
         ClusterError: The cluster is not there, or too small.
         PricebenchError: There is no model.
     """
-    # Asked for before anything is started: what Ray says of a port that is taken is in no log of ours.
+    from pricebench.artifacts import Artifacts  # noqa: PLC0415 - imports torch
+
+    # No cluster is started for a port that is taken.
     with listen(settings) as listener:
         host, port = listener.getsockname()[:2]
+    # Nor for a folder without a model.
+    Artifacts.load(settings.artifacts)
     with Snapshots(settings.artifacts, settings.exported) as snapshots:
         needed = replicas.most * settings.threads
         with cluster(address, num_cpus=needed if address is None else None, needed_by="--engine ray") as ray:
