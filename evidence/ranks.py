@@ -1,7 +1,7 @@
 """Training in several processes beside one: rows a second, what the sum of gradients costs, the cliff on one rank.
 
     python -m evidence.ranks measure --rounds 8     writes reports/scaling/ranks_<fingerprint>_<time>.json
-    python -m evidence.ranks                        docs/scaling.md from the report that it names
+    python -m evidence.scaling_page                 docs/scaling.md from the report that it names
 
 Every arm is started anew in every round, in random order, so that what slows the machine for minutes hits all arms.
 """
@@ -13,7 +13,6 @@ import json
 import math
 import os
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -33,9 +32,7 @@ from pricebench.reports import finite
 from pricebench.units import format_duration, format_rate
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "scaling.md"
 FOLDER = ROOT / "reports" / "scaling"
-_BLOCK = re.compile(r"<!-- ranks from (?P<file>\S+) -->\n.*?<!-- end of ranks -->\n", re.DOTALL)
 ONE, TWO_THREADS, RANKS = "1 process, 1 thread", "1 process, 2 threads", "2 ranks, 1 thread each"
 ARMS = {ONE: (1, 1), TWO_THREADS: (1, 2), RANKS: (2, 1)}
 WHOLE, WITHOUT = "whole", "without the sum"
@@ -46,23 +43,20 @@ CLIFF_ARMS = ("on one rank", "on all ranks", "padded", "drop_last")
 _FULL, _RESIDUAL = 2_048, 1_531
 _BATCHES = [*[_FULL] * 12, _RESIDUAL, *[_FULL] * 12, _RESIDUAL, *[_FULL] * 12]
 _CONFIDENCE = 0.95
-# Of networks that are not here: one message there and back is twice the latency. Sources: docs/scaling.md.
+# Of networks that are not here: usual orders of magnitude, as docs/scaling.md says; latency in seconds, bytes a second.
 NETWORKS = {"10 Gbit/s Ethernet, TCP": (25e-6, 1.25e9), "100 Gbit/s, RDMA": (3e-6, 12.5e9)}
 _NUM_RANKS = (2, 8, 64, 512)
 
 
 def main() -> int:
-    """Measure, or write the page."""
+    """Measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("measure",))
+    parser.add_argument("what", choices=("measure",))
     parser.add_argument("--rounds", type=int, default=8, help="(default: %(default)s)")
     parser.add_argument("--cliff-rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=0.4, help="of a slice (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the report")
     options = parser.parse_args()
-    if options.what is None:
-        PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-        return 0
     report = measured(options.rounds, options.cliff_rounds, options.seconds)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"ranks_{report['fingerprint']}_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
@@ -239,16 +233,6 @@ def _told(report: dict[str, Any]) -> str:
         f"over the rounds. {machine['cpu']}, {report['cores']} cores, torch {machine['torch']}, "
         f"{report['started'][:10]}; other programs used {others:.2f} cores."
     )
-
-
-def rendered(text: str) -> str:
-    """The page with its tables made anew from the report that it names."""
-
-    def block(found: re.Match[str]) -> str:
-        report = json.loads((ROOT / found["file"]).read_text(encoding="utf-8"))
-        return f"<!-- ranks from {found['file']} -->\n{table(report)}<!-- end of ranks -->\n"
-
-    return _BLOCK.sub(block, text)
 
 
 if __name__ == "__main__":

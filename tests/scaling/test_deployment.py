@@ -128,7 +128,8 @@ class Asking:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    running = Running(saved_model(tmp_path_factory.mktemp("serving") / "artifacts"), "--replicas", "2")
+    options = ("--replicas", "2", "--receive-timeout", "3s", "--idle-timeout", "2s")
+    running = Running(saved_model(tmp_path_factory.mktemp("serving") / "artifacts"), *options)
     yield running
     pids = descendants(running.process.pid)
     assert running.end() == 0
@@ -215,6 +216,36 @@ def test_a_killed_replica_is_replaced_and_costs_only_what_it_had_at_hand(server)
     lost = [status for status, _ in asking.answers if status != 200]
     assert len(lost) <= clients
     assert {status for status, _ in asking.answers[-10:]} == {200}
+
+
+def test_a_replica_that_hangs_is_replaced_and_no_request_waits_for_it_for_ever(server):
+    hanging, *_ = server.replicas()
+    with Asking(server) as asking:
+        os.kill(hanging, signal.SIGSTOP)
+        until = time.monotonic() + PATIENCE
+        while hanging in server.replicas() or len(server.replicas()) < 2:
+            assert time.monotonic() < until
+            asking.wait_for(len(asking.answers) + 1)
+        asking.wait_for(len(asking.answers) + 10)
+
+    assert {status for status, _ in asking.answers} <= {200, 408, 500, 503}
+    assert {status for status, _ in asking.answers[-10:]} == {200}
+
+
+def test_a_request_that_does_not_arrive_and_a_connection_that_asks_nothing_are_ended(server):
+    head = (
+        b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+    )
+    live = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as slow,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as idle,
+    ):
+        slow.sendall(head)
+        idle.sendall(live)
+
+        assert slow.recv(1 << 16).startswith(b"HTTP/1.1 408 ")
+        assert b"".join(iter(lambda: idle.recv(1 << 16), b"")).endswith(b'{"live":true}')
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path):

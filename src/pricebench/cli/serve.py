@@ -99,7 +99,7 @@ def serve(
         ),
     )
     if engine == "ray":
-        _refuse(workers=workers != 1, hang_timeout=hang_timeout != "10s", log=log is not None)
+        _refuse(workers=workers != 1, log=log is not None)
         from pricebench.scaling.deployment import Replicas, serve_until_told
 
         serve_until_told(settings, Replicas.parse(replicas), address, say=lambda words: talk.print(words, markup=False))
@@ -117,7 +117,7 @@ def _refuse(**is_given: bool) -> None:
     for name, is_there in is_given.items():
         if is_there:
             raise typer.BadParameter(
-                f"--{name.replace('_', '-')} is of --engine own. Leave it out: Ray has replicas, their health and logs."
+                f"--{name.replace('_', '-')} is of --engine own. Leave it out: Ray has replicas, and logs of its own."
             )
 
 

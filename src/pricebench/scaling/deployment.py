@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import math
 import signal
 import tempfile
 import threading
@@ -41,6 +42,7 @@ NAME = "pricebench"
 _LOOK: Second = 1.0  # at a changed folder
 # Requests that a replica has at a time, for which autoscaling adds none yet: so many make one batch.
 _ONGOING_PER_REPLICA = 64
+_SILENCES = 3  # health checks without an answer, after which Ray replaces a replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,9 @@ class Prices:
             await self._models.load_beside(Path(folder))
         self._models.switch()
 
+    async def check_health(self) -> None:
+        """Answer Ray from the loop that prices: one that hangs does not."""
+
 
 def _stay_on_loopback() -> None:
     """Ray 2.60 opens a port of each replica to the network, wherever its node listens, and unpickles what comes."""
@@ -209,6 +214,11 @@ class Server:
             # What waits is refused by our queue, with a 503 that says so.
             max_ongoing_requests=settings.limits.connections,
             graceful_shutdown_timeout_s=settings.grace,
+            health_check_period_s=settings.hang_timeout / _SILENCES,
+            health_check_timeout_s=settings.hang_timeout / _SILENCES,
+            # One new replica at least is there before an old one goes: requests to a single one would wait for seconds.
+            # Elsewhere there may be no room for it, and Ray would wait for ever.
+            max_surge_percent=1 if self._is_alone else 0,
             ray_actor_options={"num_cpus": settings.threads},
             **self._replicas.options,
         )
@@ -243,7 +253,7 @@ def deployed(settings: Settings, replicas: Replicas, address: str | None = None)
     # Nor for a folder without a model.
     Artifacts.load(settings.artifacts)
     with Snapshots(settings.artifacts, settings.exported) as snapshots:
-        needed = replicas.most * settings.threads
+        needed = (replicas.most + 1) * settings.threads  # while a new model takes over, there is one more
         with cluster(address, num_cpus=needed if address is None else None, needed_by="--engine ray") as ray:
             found = int(ray.cluster_resources().get("CPU", 0))
             if found < replicas.fewest * settings.threads:
@@ -255,7 +265,14 @@ def deployed(settings: Settings, replicas: Replicas, address: str | None = None)
             logging.getLogger("ray.serve").setLevel(logging.ERROR)
 
             serve.start(
-                http_options={"host": host, "port": port, "location": "HeadOnly"},
+                http_options={
+                    "host": host,
+                    "port": port,
+                    "location": "HeadOnly",
+                    # Of all of a request: to arrive, and to be priced; 408 after it.
+                    "request_timeout_s": settings.limits.receive_timeout + settings.limits.deadline,
+                    "keep_alive_timeout_s": math.ceil(settings.limits.idle_timeout),
+                },
                 logging_config={"log_level": "ERROR", "enable_access_log": False},
             )
             try:
