@@ -122,13 +122,15 @@ def test_the_dashboard_starts_answers_and_ends_at_ctrl_c(desk):
 
 
 def test_the_server_answers_the_line_that_asks_it(tmp_path):
-    (command,) = [command for command in COMMANDS if command.startswith("pricebench serve")]
+    # On Ray it is the same application: tests/scaling/test_deployment.py.
+    command, on_ray = [command for command in COMMANDS if command.startswith("pricebench serve")]
     ((url, header, value, body),) = re.findall(r"\$ curl (\S+) -H '(\S+): (\S+)' \\\n +-d '([^']+)'\n", TEXT)
     save_artifacts(tmp_path)
 
     with served_prices(tmp_path, *shlex.split(command)[2:]) as server:
         reply = server.ask("POST", urlsplit(url).path, body, {header: value})
 
+    assert "--engine ray" in on_ray
     assert urlsplit(url).port == PORT
     assert reply.status == 200
     assert list(reply.body) == ["price", "range", "warnings", "model"]
