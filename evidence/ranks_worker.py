@@ -1,6 +1,6 @@
 """What `evidence.ranks` has each rank do, or one process alone: steps at several batch sizes, messages, the cliff.
 
-torchrun ... -m evidence.ranks_worker steps|messages|cliff QUESTION ANSWER      JSON in, JSON of rank 0 out
+python -m evidence.ranks_worker steps|messages|cliff QUESTION ANSWER     under torchrun; JSON in and out
 """
 
 from __future__ import annotations

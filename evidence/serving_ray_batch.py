@@ -1,4 +1,7 @@
-"""The server on Ray with Ray's own batches (`serve.batch`) in place of ours: a contender of `evidence.serving_ray`."""
+"""The server on Ray with Ray's own batches (`serve.batch`) in place of ours: a contender of `evidence.serving_ray`.
+
+python -m evidence.serving_ray_batch --artifacts DIR --port 0
+"""
 
 from __future__ import annotations
 

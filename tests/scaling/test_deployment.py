@@ -218,20 +218,6 @@ def test_a_killed_replica_is_replaced_and_costs_only_what_it_had_at_hand(server)
     assert {status for status, _ in asking.answers[-10:]} == {200}
 
 
-def test_a_replica_that_hangs_is_replaced_and_no_request_waits_for_it_for_ever(server):
-    hanging, *_ = server.replicas()
-    with Asking(server) as asking:
-        os.kill(hanging, signal.SIGSTOP)
-        until = time.monotonic() + PATIENCE
-        while hanging in server.replicas() or len(server.replicas()) < 2:
-            assert time.monotonic() < until
-            asking.wait_for(len(asking.answers) + 1)
-        asking.wait_for(len(asking.answers) + 10)
-
-    assert {status for status, _ in asking.answers} <= {200, 408, 500, 503}
-    assert {status for status, _ in asking.answers[-10:]} == {200}
-
-
 def test_a_request_that_does_not_arrive_and_a_connection_that_asks_nothing_are_ended(server):
     head = (
         b"POST /v1/price HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
