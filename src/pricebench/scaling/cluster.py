@@ -160,6 +160,12 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
 
 
+def last_line(told: object) -> str:
+    """What an error of Ray comes down to: the lines above are tracebacks of its processes."""
+    lines = [line.strip() for line in str(told).splitlines() if line.strip()]
+    return (lines[-1] if lines else "no reason given").rstrip(".")
+
+
 def _is_descriptor(stderr: TextIO) -> bool:
     try:
         return stderr.fileno() == _STDERR

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from pricebench.errors import PricebenchError
-from pricebench.scaling.cluster import ClusterError, cluster
+from pricebench.scaling.cluster import ClusterError, cluster, last_line
 from pricebench.server.app import App, not_http
 from pricebench.server.counters import NUMBERS, Counters
 from pricebench.server.example import curl
@@ -227,7 +227,7 @@ class Server:
             self._serve.run(bound, name=NAME, route_prefix="/")
         except RuntimeError as error:
             told = self._serve.status().applications[NAME].deployments[NAME].message
-            raise ClusterError(f"Ray Serve could not start the replicas: {_last_line(told or str(error))}.") from error
+            raise ClusterError(f"Ray Serve could not start the replicas: {last_line(told or error)}.") from error
         return ready.digest
 
 
@@ -312,8 +312,3 @@ def serve_until_told(
                 except PricebenchError as error:
                     say(f"refused the new model, the old one goes on: {error}")
         say("ending")
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else "no reason given").rstrip(".")

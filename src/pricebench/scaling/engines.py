@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from pricebench.errors import DataError, PricebenchError
-from pricebench.scaling.cluster import ClusterError, cluster
+from pricebench.scaling.cluster import ClusterError, cluster, last_line
 from pricebench.scaling.manifest import Finished
 from pricebench.scaling.pricing import Pricing, price_shard
 from pricebench.scaling.shards import Shard
@@ -86,7 +86,7 @@ def _price_on(ray: Any, pricing: Pricing, num_actors: int, shards: Sequence[Shar
                 raise DataError(answer)
             yield Finished(**answer)
     except ray.exceptions.RayError as error:
-        raise ClusterError(f"the cluster could not go on: {_last_line(error)}. Go on with --resume.") from error
+        raise ClusterError(f"the cluster could not go on: {last_line(error)}. Go on with --resume.") from error
 
 
 class Actor:
@@ -117,8 +117,3 @@ def _tried(pricing: Pricing, predictor: Predictor, shard: Shard) -> tuple[Finish
         return None, str(error)
     except OSError as error:
         return None, f"{shard.file}: cannot be written: {error.strerror or error}. Make room and go on with --resume."
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__).rstrip(".")
