@@ -3,7 +3,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts import MODE_COLORS, colors_for
+from pricebench.dashboard.charts.benchmarks import medians_chart, samples_chart
+from pricebench.dashboard.charts.history import timeline_chart
+from pricebench.dashboard.charts.price import price_range_chart
+from pricebench.dashboard.charts.traces import shares_chart
 from pricebench.serving.price_range import Price
 from tests.dashboard.stored import EVIL, MARKDOWN
 
@@ -27,11 +31,11 @@ def without_data(chart):
 
 
 def test_modes_have_one_colour_everywhere_and_strangers_others():
-    scale = charts.colors_for(["fx", "duckdb", "eager", "polars"]).to_dict()
+    scale = colors_for(["fx", "duckdb", "eager", "polars"]).to_dict()
 
     colour = dict(zip(scale["domain"], scale["range"], strict=True))
-    assert colour["eager"] == charts.MODE_COLORS["eager"]
-    assert colour["fx"] == charts.MODE_COLORS["fx"]
+    assert colour["eager"] == MODE_COLORS["eager"]
+    assert colour["fx"] == MODE_COLORS["fx"]
     assert len(set(colour.values())) == 4
 
 
@@ -48,7 +52,7 @@ def contrast(one, other):
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#171715"])
-@pytest.mark.parametrize("colour", charts.MODE_COLORS.values())
+@pytest.mark.parametrize("colour", MODE_COLORS.values())
 def test_modes_stand_out_on_light_and_on_dark_pages(colour, page):
     # WCAG 2.2, 1.4.11: graphical objects need 3:1.
     assert contrast(colour, page) >= 3.0
@@ -67,7 +71,7 @@ def medians():
 
 
 def test_medians_are_in_the_unit_of_the_largest(medians):
-    chart = charts.medians(medians)
+    chart = medians_chart(medians)
 
     assert [row["median"] for row in rows(chart) if "median" in row][:3] == pytest.approx([2.0, 1.0, 0.5])
     assert "ms per call" in without_data(chart)
@@ -75,7 +79,7 @@ def test_medians_are_in_the_unit_of_the_largest(medians):
 
 
 def test_an_unknown_spread_is_not_drawn(medians):
-    layers = spec(charts.medians(medians.assign(q1=float("nan"), q3=float("nan"))))["layer"]
+    layers = spec(medians_chart(medians.assign(q1=float("nan"), q3=float("nan"))))["layer"]
 
     assert [layer["mark"]["type"] for layer in layers] == ["bar", "text"]
 
@@ -98,10 +102,10 @@ def test_names_are_data_and_never_part_of_the_drawing(medians):
     shares = pd.DataFrame({"mode": NAMES, "part": "compute", "order": 0, "share": 1.0, "meaning": EVIL})
 
     for chart in (
-        charts.medians(medians),
-        charts.samples(samples),
-        charts.timeline(points, pd.DataFrame()),
-        charts.shares(shares),
+        medians_chart(medians),
+        samples_chart(samples),
+        timeline_chart(points, pd.DataFrame()),
+        shares_chart(shares),
     ):
         # The only place besides the data are lists of values to sort by and to colour.
         rest = without_data(chart).replace(str(NAMES), "")
@@ -113,7 +117,7 @@ def test_names_are_data_and_never_part_of_the_drawing(medians):
 def test_samples_beyond_the_limit_are_left_out_but_count_for_the_median():
     frame = pd.DataFrame({"name": "eager", "seconds": [1.0, 2.0, 3.0, 4.0, 100.0]})
 
-    whole, cut = rows(charts.samples(frame)), rows(charts.samples(frame, cut=4.0))
+    whole, cut = rows(samples_chart(frame)), rows(samples_chart(frame, cut=4.0))
 
     assert sorted(row["time"] for row in whole) == [1.0, 2.0, 3.0, 3.0, 4.0, 100.0]
     assert sorted(row["time"] for row in cut) == [1.0, 2.0, 3.0, 3.0, 4.0]
@@ -138,13 +142,13 @@ def test_a_timeline_is_linear_from_zero_or_logarithmic(is_log, kind):
         {"name": ["eager"], "x": [2], "after": [2e-3], "slower": [True], "text": ["t"], "commit": ["c"]}
     )
 
-    found = spec(charts.timeline(points, steps, is_log=is_log))
+    found = spec(timeline_chart(points, steps, is_log=is_log))
 
     assert {layer["encoding"]["y"]["scale"]["type"] for layer in found["layer"]} == {kind}
     assert [layer["mark"]["type"] for layer in found["layer"]] == ["area", "line", "point", "point"]
     # The band lies between the quartiles.
     assert [found["layer"][0]["encoding"][end]["field"] for end in ("y", "y2")] == ["low", "high"]
-    assert [row["time"] for row in rows(charts.timeline(points, steps)) if "slower" in row] == pytest.approx([2.0])
+    assert [row["time"] for row in rows(timeline_chart(points, steps)) if "slower" in row] == pytest.approx([2.0])
 
 
 def test_the_same_timeline_is_drawn_the_same():
@@ -162,18 +166,18 @@ def test_the_same_timeline_is_drawn_the_same():
         }
     )
 
-    assert spec(charts.timeline(points, pd.DataFrame())) == spec(charts.timeline(points, pd.DataFrame()))
+    assert spec(timeline_chart(points, pd.DataFrame())) == spec(timeline_chart(points, pd.DataFrame()))
 
 
 def test_a_price_without_a_range_draws_none():
     known = Price(dollars=10.0, half=(9.0, 11.0), most=(8.0, 12.0), range_note="", warnings=())
     unknown = Price(dollars=10.0, half=None, most=None, range_note="", warnings=())
 
-    ends = {(row["low"], row.get("high")) for row in rows(charts.price_range(known, mean=10.0, std=3.0))}
+    ends = {(row["low"], row.get("high")) for row in rows(price_range_chart(known, mean=10.0, std=3.0))}
 
     # The training prices' band is two standard deviations wide on each side, and no price is below zero.
     assert ends == {(4.0, 16.0), (9.0, 11.0), (8.0, 12.0), (10.0, None)}
-    assert len(spec(charts.price_range(unknown, mean=10.0, std=30.0))["layer"]) == 2
+    assert len(spec(price_range_chart(unknown, mean=10.0, std=30.0))["layer"]) == 2
 
 
 def test_parts_that_take_no_time_are_not_in_the_legend():
@@ -187,4 +191,4 @@ def test_parts_that_take_no_time_are_not_in_the_legend():
         }
     )
 
-    assert spec(charts.shares(frame))["encoding"]["color"]["scale"]["domain"] == ["compute", "python"]
+    assert spec(shares_chart(frame))["encoding"]["color"]["scale"]["domain"] == ["compute", "python"]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.gate import intervals_chart
 from pricebench.dashboard.gates import blocks_frame, findings_frame, intervals_frame
 from tests.dashboard.stored import EVIL
 from tests.gate.made import NAME, block, finding, report
@@ -46,7 +46,7 @@ def test_every_block_is_a_point(made):
 def test_the_picture_shows_intervals_and_blocks_as_data(made):
     frame = intervals_frame(made).assign(name=EVIL)
 
-    drawn = charts.intervals(frame, blocks_frame(made)).to_dict()
+    drawn = intervals_chart(frame, blocks_frame(made)).to_dict()
 
     assert len(drawn["layer"]) == 5
     assert {row["name"] for rows in drawn["datasets"].values() for row in rows} == {EVIL, NAME.partition("::")[2]}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.recommendation import costs_chart
 from pricebench.dashboard.recommendations import answers_frame, costs_frame, need_label, shown, upgrades
 from pricebench.recommend.decision import Ratio
 from pricebench.recommend.need import RecommendError
@@ -119,7 +119,7 @@ def test_needs_that_differ_in_anything_have_two_labels():
 def test_the_chart_has_a_line_at_one_the_noise_and_an_interval_per_mode():
     report = recommendation(0.6)
 
-    found = charts.costs(costs_frame(report), noise=(0.99, 1.01)).to_dict()
+    found = costs_chart(costs_frame(report), noise=(0.99, 1.01)).to_dict()
 
     assert [layer["mark"]["type"] for layer in found["layer"]] == ["rect", "rule", "rule", "point"]
     assert {"low": 0.99, "high": 1.01} in [row for rows in found["datasets"].values() for row in rows]
@@ -131,7 +131,7 @@ def test_costs_that_differ_by_more_than_ten_times_are_logarithmic():
     frame = costs_frame(recommendation(0.6))
     frame.loc[2, "ratio"] = 1000.0
 
-    found = charts.costs(frame, noise=None).to_dict()
+    found = costs_chart(frame, noise=None).to_dict()
 
     assert found["layer"][0]["mark"]["type"] == "rule"
     assert found["layer"][-1]["encoding"]["x"]["scale"]["type"] == "log"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pricebench.dashboard.roofline_chart import roofline
+from pricebench.dashboard.charts.roofline import roofline_chart
 from pricebench.dashboard.rooflines import finding, points_frame, points_table, roofs_frame
 from tests.dashboard.stored import EVIL
 from tests.history.test_table import benchmark
@@ -51,7 +51,7 @@ def test_names_are_data_and_never_part_of_the_specification():
     points = points_frame(limits(), [benchmark(f"test_forward[{EVIL}]", 20e-3, **INFO)], 1)
     roofs = roofs_frame(limits(), 1, points["intensity"].tolist())
 
-    specification = roofline(roofs, points, points["contestant"].tolist()).to_dict()
+    specification = roofline_chart(roofs, points, points["contestant"].tolist()).to_dict()
 
     data = specification.pop("datasets")
     assert EVIL in str(data)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.serving import latencies_chart
 from pricebench.dashboard.servers import answer, latency_frame, memory_frame
 from pricebench.traffic.records import Purpose, Traffic
 from tests.dashboard.stored import EVIL
@@ -45,7 +45,7 @@ def test_the_answer_compares_ours_with_each_of_the_others():
 def test_the_picture_has_both_axes_logarithmic_and_names_only_as_data():
     made = whole(servers=(server(title=EVIL), server(RIVAL, is_ours=False)))
 
-    drawn = charts.latencies(latency_frame(made, Traffic.ONE, "p99"), bound=5e-3).to_dict()
+    drawn = latencies_chart(latency_frame(made, Traffic.ONE, "p99"), bound=5e-3).to_dict()
 
     _, line, points = drawn["layer"]
     assert {layer["encoding"][axis]["scale"]["type"] for layer in (line, points) for axis in ("x", "y")} == {"log"}

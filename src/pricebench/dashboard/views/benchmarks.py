@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.benchmarks import medians_chart, samples_chart
 from pricebench.dashboard.findings import RULE, Versus, finding_of, table_with_ranges, versus
 from pricebench.dashboard.plain import plain, plain_long
 from pricebench.dashboard.runs import (
@@ -53,9 +53,7 @@ def show(settings: Settings) -> None:
     limits = _limits(settings, run)
     table = table_with_ranges(benchmarks, found[bench][shape], limits)
     medians = medians_frame(benchmarks)
-    st.altair_chart(
-        charts.medians(medians), width="stretch", alt="Median per call with quartiles, a bar per contestant"
-    )
+    st.altair_chart(medians_chart(medians), width="stretch", alt="Median per call with quartiles, a bar per contestant")
     st.dataframe(table, width="stretch", hide_index=True, height="content")
     st.caption(plain_long(RULE))
     if limits is not None and "of the limit" in table:
@@ -107,7 +105,7 @@ def _show_samples(samples: pd.DataFrame) -> None:
         f"Draw the slowest {num_left_out:,} of {len(samples):,} samples too", key="slowest", bind="query-params"
     )
     st.altair_chart(
-        charts.samples(samples, cut=None if is_whole else cut),
+        samples_chart(samples, cut=None if is_whole else cut),
         width="stretch",
         alt="Every sample as a stroke, the median as a diamond, a row per contestant",
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import CliffError, Kind
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.cliff import decades, schedule_chart
 from pricebench.dashboard.cliffs import FOLDER, Shown, kinds_of, most_telling, shown
 from pricebench.dashboard.plain import line_of, plain
 from pricebench.dashboard.settings import Settings
@@ -96,7 +96,7 @@ def _show_calls(drawn: pd.DataFrame, meanings: object) -> None:
         st.caption(plain(str(meaning)))
     st.altair_chart(
         # One scale for every arm, so that two of them can be compared.
-        charts.schedule(drawn[drawn["arm"] == arm], domain=charts.decades(drawn["seconds"])),
+        schedule_chart(drawn[drawn["arm"] == arm], domain=decades(drawn["seconds"])),
         width="stretch",
         alt="Seconds of every call, compilations marked",
     )

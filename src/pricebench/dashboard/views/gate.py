@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.gate import intervals_chart
 from pricebench.dashboard.gates import FOLDER, blocks_frame, findings_frame, intervals_frame
 from pricebench.dashboard.plain import line_of, plain
 from pricebench.dashboard.settings import Settings
@@ -42,7 +42,7 @@ def show(settings: Settings) -> None:
     intervals = intervals_frame(report)
     if not intervals.empty:
         st.altair_chart(
-            charts.intervals(intervals, blocks_frame(report)),
+            intervals_chart(intervals, blocks_frame(report)),
             width="stretch",
             alt="Change of every benchmark with its 95 % interval, and each block's",
         )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.history import PICKED, timeline_chart
 from pricebench.dashboard.runs import FOLDER, folders_changed, of_machine, run_labels
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.timeline import (
@@ -110,16 +110,16 @@ def _show_picture(bench: str, shape: str, shown: Picture, *, is_log: bool) -> No
         return
     parts.subheader(f"{bench} {shape}")
     event = st.altair_chart(
-        charts.timeline(shown.points, shown.steps, is_log=is_log),
+        timeline_chart(shown.points, shown.steps, is_log=is_log),
         width="stretch",
         key=f"chart-{bench}-{shape}",
         on_select="rerun",
-        selection_mode=charts.PICKED,
+        selection_mode=PICKED,
         alt=f"Median per call over the runs of {bench} {shape}, a line per mode",
     )
     if shown.runs_per_point > 1:
         st.caption(f"Each point is the median of up to {shown.runs_per_point:,} runs; a narrower range shows each.")
-    picked = event["selection"].get(charts.PICKED) or []
+    picked = event["selection"].get(PICKED) or []
     if picked:
         run = str(picked[0]["run"])
         st.caption("The run that you picked:")

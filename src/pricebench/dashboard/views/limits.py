@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pricebench.dashboard.charts.roofline import roofline_chart
 from pricebench.dashboard.plain import line_of, plain_long
-from pricebench.dashboard.roofline_chart import roofline
 from pricebench.dashboard.rooflines import finding, is_of, points_frame, points_table, roofs_frame
 from pricebench.dashboard.runs import as_mapping
 from pricebench.dashboard.settings import Settings
@@ -47,7 +47,7 @@ def show(settings: Settings) -> None:
     roofs = roofs_frame(limits, threads, points["intensity"].tolist())
     if not roofs.empty:
         st.altair_chart(
-            roofline(roofs, points, list(dict.fromkeys(points["contestant"]))),
+            roofline_chart(roofs, points, list(dict.fromkeys(points["contestant"]))),
             width="stretch",
             alt="FLOP a second against FLOP per byte: each benchmark below the machine's roofs",
         )

@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.price import price_range_chart
 from pricebench.dashboard.desk import TIMED_CALLS, ModePrice, ModeState, PriceDesk, quartiles
 from pricebench.dashboard.house_inputs import EXAMPLE_INPUTS
 from pricebench.dashboard.plain import plain
@@ -50,7 +50,7 @@ def _show_price(desk: PriceDesk, price: Price) -> None:
         number.caption(plain(price.range_note))
     trained = desk.artifacts.stats.price
     picture.altair_chart(
-        charts.price_range(price, mean=float(trained.mean), std=float(trained.std)),
+        price_range_chart(price, mean=float(trained.mean), std=float(trained.std)),
         width="stretch",
         alt="The price and its range beside the prices that the model was trained on",
     )

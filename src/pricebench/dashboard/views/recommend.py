@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.recommendation import costs_chart
 from pricebench.dashboard.plain import line_of, plain_long
 from pricebench.dashboard.recommendations import FOLDER, Shown, answers_frame, shown, upgrades
 from pricebench.dashboard.settings import Settings
@@ -66,7 +66,7 @@ def _show_answer(report: Report, found: Shown) -> None:
     if found.costs.empty:
         return
     st.altair_chart(
-        charts.costs(found.costs, noise=found.noise),
+        costs_chart(found.costs, noise=found.noise),
         width="stretch",
         alt="Cost of a day over eager's, with its interval, a row per mode",
     )

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from pricebench.dashboard import live_charts
+from pricebench.dashboard.charts.live import batches_chart, latencies_chart, requests_chart
 from pricebench.dashboard.live import LEVELS, SHOWN, WINDOW, Between, Live, MetricsError, Reading, batches_frame
 from pricebench.dashboard.plain import plain
 from pricebench.dashboard.price_server import PriceServer, PriceServerError
@@ -68,13 +68,9 @@ def _metrics(server: PriceServer) -> None:
 def _charts(live: Live, lately: Between) -> None:
     frame = live.frame()
     left, middle, right = st.columns(3)
-    left.altair_chart(live_charts.requests(frame, shown=SHOWN), width="stretch", alt="Requests a second, by time")
-    middle.altair_chart(
-        live_charts.latencies(frame, shown=SHOWN), width="stretch", alt="Percentiles of the latency, by time"
-    )
-    right.altair_chart(
-        live_charts.batches(batches_frame(lately.batch_rows)), width="stretch", alt="Batches by their rows"
-    )
+    left.altair_chart(requests_chart(frame, shown=SHOWN), width="stretch", alt="Requests a second, by time")
+    middle.altair_chart(latencies_chart(frame, shown=SHOWN), width="stretch", alt="Percentiles of the latency, by time")
+    right.altair_chart(batches_chart(batches_frame(lately.batch_rows)), width="stretch", alt="Batches by their rows")
 
 
 def _tiles(newest: Reading, lately: Between | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.serving import latencies_chart, memory_chart
 from pricebench.dashboard.plain import line_of, plain_long
 from pricebench.dashboard.servers import PERCENTILES, answer, latency_frame, memory_frame
 from pricebench.dashboard.settings import Settings
@@ -57,7 +57,7 @@ def _show_latencies(report: Report) -> None:
     if frame.empty:
         return
     st.altair_chart(
-        charts.latencies(frame, bound=BOUND),
+        latencies_chart(frame, bound=BOUND),
         width="stretch",
         alt="Latency against requests a second, a line per server",
     )
@@ -71,5 +71,5 @@ def _show_memory(report: Report) -> None:
         return
     st.subheader("Memory while it was soaked")
     st.altair_chart(
-        charts.memory(memory_frame(report.soak)), width="stretch", alt="Memory of all processes of the server over time"
+        memory_chart(memory_frame(report.soak)), width="stretch", alt="Memory of all processes of the server over time"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pricebench.dashboard import charts
+from pricebench.dashboard.charts.traces import shares_chart
 from pricebench.dashboard.plain import line_of, plain
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.traces import (
@@ -40,7 +40,7 @@ def show(settings: Settings) -> None:
     workload = parts.choose_workload((name_of(setup.workload) for setup in setups), page="time")
     setup = _choose([setup for setup in setups if name_of(setup.workload) == workload])
     modes = setups[setup]
-    st.altair_chart(charts.shares(shares_frame(modes)), width="stretch", alt="Share of a step by part, a bar per mode")
+    st.altair_chart(shares_chart(shares_frame(modes)), width="stretch", alt="Share of a step by part, a bar per mode")
     st.dataframe(gaps_frame(modes), width="stretch", hide_index=True)
     with st.expander("What the parts are"):
         for part, meaning in MEANING.items():

@@ -8,13 +8,12 @@ from typing import Literal
 import altair as alt
 import pandas as pd
 
-from pricebench.dashboard.charts import colors_for
+from pricebench.dashboard.charts import GREY, colors_for
 
-_GREY = "#8a8f98"
 _HEIGHT = 460
 
 
-def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[str]) -> alt.LayerChart:
+def roofline_chart(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[str]) -> alt.LayerChart:
     """Rate against intensity, both axes logarithmic; `rooflines` makes both frames."""
     across = alt.X(
         "intensity:Q",
@@ -35,7 +34,7 @@ def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[st
             x=across,
             y=up,
             detail="roof:N",
-            color=alt.value(_GREY),
+            color=alt.value(GREY),
             strokeDash=alt.StrokeDash(
                 "kind:N", scale=alt.Scale(domain=["arithmetic", "memory"], range=[[1, 0], [6, 4]]), legend=None
             ),
@@ -52,7 +51,7 @@ def roofline(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[st
         (slopes[~fastest], "left", 4, 14),
     )
     names = [
-        alt.Chart(part).mark_text(align=align, dx=dx, dy=dy, color=_GREY).encode(x=across, y=up, text="roof:N")
+        alt.Chart(part).mark_text(align=align, dx=dx, dy=dy, color=GREY).encode(x=across, y=up, text="roof:N")
         for part, align, dx, dy in places
     ]
     dots = (

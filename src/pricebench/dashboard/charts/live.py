@@ -18,7 +18,7 @@ def _ago(shown: Second) -> alt.X:
     return alt.X("ago:Q", title="seconds ago", scale=alt.Scale(domain=(-shown, 0)), axis=alt.Axis(format="d"))
 
 
-def requests(frame: pd.DataFrame, *, shown: Second) -> alt.Chart:
+def requests_chart(frame: pd.DataFrame, *, shown: Second) -> alt.Chart:
     """Requests a second by reading; `Live.frame` makes the frame."""
     drawn: alt.Chart = (
         alt.Chart(frame)
@@ -33,7 +33,7 @@ def requests(frame: pd.DataFrame, *, shown: Second) -> alt.Chart:
     return drawn
 
 
-def latencies(frame: pd.DataFrame, *, shown: Second) -> alt.Chart:
+def latencies_chart(frame: pd.DataFrame, *, shown: Second) -> alt.Chart:
     """Percentiles in milliseconds by reading, a line each; `Live.frame` makes the frame."""
     levels = list(_LEVEL_COLORS)
     # Folded in the browser: a chart whose table was once empty never grows an axis there.
@@ -56,7 +56,7 @@ def latencies(frame: pd.DataFrame, *, shown: Second) -> alt.Chart:
     return drawn
 
 
-def batches(frame: pd.DataFrame) -> alt.Chart:
+def batches_chart(frame: pd.DataFrame) -> alt.Chart:
     """Calls of the model by their rows; `batches_frame` makes the frame."""
     drawn: alt.Chart = (
         alt.Chart(frame)
