@@ -25,9 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from evidence.intervals import times_faster
 from pricebench.load import LoadMeter
-from pricebench.paired.statistics import trimmed_mean
-from pricebench.quantiles import stdtrit
 from pricebench.reports import finite
 from pricebench.units import format_duration, format_rate
 
@@ -42,7 +41,6 @@ GRADIENTS = 270_340  # bytes: 67,585 parameters in float32
 CLIFF_ARMS = ("on one rank", "on all ranks", "padded", "drop_last")
 _FULL, _RESIDUAL = 2_048, 1_531
 _BATCHES = [*[_FULL] * 12, _RESIDUAL, *[_FULL] * 12, _RESIDUAL, *[_FULL] * 12]
-_CONFIDENCE = 0.95
 # Of networks that are not here: usual orders of magnitude, as docs/scaling.md says; latency in seconds, bytes a second.
 NETWORKS = {"10 Gbit/s Ethernet, TCP": (25e-6, 1.25e9), "100 Gbit/s, RDMA": (3e-6, 12.5e9)}
 _NUM_RANKS = (2, 8, 64, 512)
@@ -123,13 +121,6 @@ def seconds_of(report: dict[str, Any], arm: str, rows: int, way: str = WHOLE) ->
     return [median(launch["steps"][str(rows)][way]) for launch in launches]
 
 
-def times_faster(slow: Sequence[float], fast: Sequence[float]) -> tuple[float, float, float]:
-    """The ratio of two arms' times over the rounds, with a 95 % interval."""
-    mean, error, freedom = trimmed_mean(np.log(np.array(slow) / np.array(fast)))
-    reach = stdtrit(freedom, 0.5 + _CONFIDENCE / 2) * error
-    return math.exp(mean), math.exp(mean - reach), math.exp(mean + reach)
-
-
 def alpha_and_beta(report: dict[str, Any]) -> tuple[float, float]:
     """Latency and bytes a second of a sum over two ranks here: seconds = 2 latency + bytes / rate, by its ends."""
     seconds = {int(size): value for size, value in report["messages"].items()}
@@ -157,7 +148,7 @@ def _rates(report: dict[str, Any]) -> list[str]:
         seconds = {arm: seconds_of(report, arm, rows) for arm in ARMS}
         cells = [f"{format_rate(rows / median(seconds[arm]))[:-2]} rows/s" for arm in ARMS]
         for other in (ONE, TWO_THREADS):
-            ratio, low, high = times_faster(seconds[other], seconds[RANKS])
+            ratio, low, high = times_faster(np.log(np.array(seconds[other]) / np.array(seconds[RANKS])))
             cells.append(f"{ratio:.2f} ({low:.2f} to {high:.2f})")
         yields.append(f"| {rows:,} | {' | '.join(cells)} |")
     return yields

@@ -22,15 +22,15 @@ from typing import Any
 
 import numpy as np
 
+from evidence.intervals import times_faster
 from evidence.two_times_arm import _CASES
 from pricebench.paired.blocks import blocks
 from pricebench.paired.processes import Crew
 from pricebench.paired.records import Block
 from pricebench.paired.slices import Case
-from pricebench.paired.statistics import log_ratios, median_seconds, trimmed_mean
+from pricebench.paired.statistics import log_ratios, median_seconds
 from pricebench.paired.worker import Process
 from pricebench.paired.workspace import Workspace
-from pricebench.quantiles import stdtrit
 from pricebench.reports import finite
 from pricebench.units import format_duration
 
@@ -38,7 +38,6 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "where-2x-is-true.md"
 FOLDER = ROOT / "reports" / "two-times"
 _BLOCK = re.compile(r"<!-- ways from (?P<file>\S+) -->\n.*?<!-- end of ways -->\n", re.DOTALL)
-_CONFIDENCE = 0.95
 _PER_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MODULES = ("torch", "torch._dynamo", "torch._inductor.compile_fx", "pricebench.transforms")
 EAGER, NULL = "eager", "eager again"
@@ -176,10 +175,7 @@ def faster(found: Sequence[Block], case: str, arm: str) -> tuple[float, float, f
     ratios = log_ratios(found, case, arm, [EAGER])
     if len(ratios) < 3:
         return None
-    mean, error, freedom = trimmed_mean(ratios)
-    reach = stdtrit(freedom, 0.5 + _CONFIDENCE / 2) * error
-    fast, slow, best = np.exp([-mean, -mean - reach, -mean + reach]).tolist()
-    return fast, slow, best
+    return times_faster(-ratios)
 
 
 def table(report: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ from evidence.ranks import (
     alpha_and_beta,
     of_the_sum,
     table,
-    times_faster,
 )
 from evidence.ranks_worker import _share_in
 from pricebench.training import Ranks
@@ -51,10 +50,6 @@ def test_latency_and_rate_come_from_the_smallest_and_the_largest_message():
 @pytest.mark.parametrize(("num", "expected"), [(2, 2 * 1e-4 + 1e-3), (4, 6 * 1e-4 + 1.5e-3), (1, 0.0)])
 def test_a_ring_sends_each_rank_twice_the_bytes_of_the_others_shares(num, expected):
     assert of_the_sum(num, 1e-4, 1e9, 1_000_000) == pytest.approx(expected)
-
-
-def test_twice_as_fast_in_every_round_is_two_without_doubt():
-    assert times_faster([2.0, 4.0, 6.0], [1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.0, 2.0))
 
 
 def test_the_sum_is_what_a_step_takes_more_than_without_it():

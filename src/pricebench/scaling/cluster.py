@@ -18,7 +18,7 @@ from pricebench.errors import PricebenchError
 from pricebench.extras import require
 
 _ANSWER_TIME = 5.0  # seconds in which an address has to take a connection
-_NODE_TIME = 60.0  # seconds in which a node has to start a process and import pricebench
+_NODE_TIME = 180.0  # seconds in which a node has to start a process and import pricebench; a cold disk takes a minute
 _STDERR = 2  # the descriptor
 _STORE_BYTES = 100 << 20  # of shared memory a node; what travels are descriptions
 
@@ -142,6 +142,11 @@ def _require_same_code(ray: Any) -> None:
     for node, answer in asked.items():
         try:
             wrong = ray.get(answer, timeout=_NODE_TIME)
+        except ray.exceptions.GetTimeoutError as error:
+            raise ClusterError(
+                f"node {nodes[node]} of the cluster: expected a process that imports pricebench, found none after "
+                f"{_NODE_TIME:g} s. Look at the node, or leave it out."
+            ) from error
         except ray.exceptions.RayError as error:
             wrong = f"does not start a process ({_first_line(error)})"
         if wrong:
