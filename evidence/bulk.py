@@ -12,7 +12,6 @@ sees that each is there once and in order.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import resource
@@ -20,7 +19,6 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,8 +98,6 @@ def _measure(options: argparse.Namespace) -> None:
     from pricebench.machine import this_machine  # noqa: PLC0415 - it imports torch
 
     machine = this_machine()
-    # What a killed node leaves becomes ours: its time counts as ours once it was waited for.
-    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
     if options.resume:
         path, report = options.resume, json.loads(options.resume.read_text())
     else:
@@ -127,7 +123,6 @@ def _measure(options: argparse.Namespace) -> None:
         command = [sys.executable, "-m", "evidence.bulk", "case", "--name", name, "--work", str(work)]
         command += ["--num-shards", str(num_shards), "--shard-rows", str(-(-houses["rows"] // num_shards))]
         answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, cwd=ROOT)
-        _wait_for_orphans()
         report["cases"][name] = json.loads(answer.stdout) | {"warnings": meter.warnings()}
         with atomic_write(path) as file:
             file.write(json.dumps(finite(report), indent=1).encode() + b"\n")
@@ -135,12 +130,6 @@ def _measure(options: argparse.Namespace) -> None:
     shutil.rmtree(work)
     sys.stdout.write(table(report))
     sys.stderr.write(f"wrote {path}\n")
-
-
-def _wait_for_orphans() -> None:
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
 
 
 def _make_houses(work: Path, num_rows: int, many: int) -> None:
