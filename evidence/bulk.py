@@ -119,11 +119,10 @@ def _measure(options: argparse.Namespace) -> None:
         if name in report["cases"]:
             continue
         num_shards = houses["many"] if CASES[name].has_many else houses["shards"]
-        meter = LoadMeter()
         command = [sys.executable, "-m", "evidence.bulk", "case", "--name", name, "--work", str(work)]
         command += ["--num-shards", str(num_shards), "--shard-rows", str(-(-houses["rows"] // num_shards))]
         answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, cwd=ROOT)
-        report["cases"][name] = json.loads(answer.stdout) | {"warnings": meter.warnings()}
+        report["cases"][name] = json.loads(answer.stdout)
         with atomic_write(path) as file:
             file.write(json.dumps(finite(report), indent=1).encode() + b"\n")
         sys.stderr.write(f"{name}: {report['cases'][name]['seconds']:.0f} s\n")
@@ -198,6 +197,7 @@ def _priced(case: Case, work: Path, shard_rows: int, num_shards: int) -> dict[st
         torch="",
     )
     finished_at, peaks = [], {}
+    meter = LoadMeter()
     with ExitStack() as ends:
         nodes = _Nodes(case.nodes)
         ends.callback(nodes.shutdown)
@@ -213,6 +213,7 @@ def _priced(case: Case, work: Path, shard_rows: int, num_shards: int) -> dict[st
         engine = on_ray(pricing, nodes.address) if case.nodes else here(pricing, pricing.predictor())
         job = run(begin(plan([str(work / "data")], options), str(out), is_resumed=False), str(out), engine, show=show)
         seconds = time.monotonic() - begun
+        warnings = meter.warnings(own=nodes.seconds)
     if not case.nodes:
         peaks["the process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
@@ -223,6 +224,7 @@ def _priced(case: Case, work: Path, shard_rows: int, num_shards: int) -> dict[st
         "digests": [job.finished[index].digest for index in sorted(job.finished)],
         "in_order": _are_all_there(out, sum(shard.rows for shard in job.finished.values())),
         "peak_bytes": peaks,
+        "warnings": warnings,
     }
 
 
@@ -231,6 +233,7 @@ class _Nodes:
 
     def __init__(self, num_nodes: int) -> None:
         self.address = None
+        self._seconds: dict[int, float] = {}
         self._killed: set[str] = set()
         if not num_nodes:
             self._cluster, self._nodes = None, {}
@@ -253,28 +256,41 @@ class _Nodes:
 
     def memory(self) -> dict[str, int]:
         """Resident bytes of each node's processes."""
-        parents = {}
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit():
-                try:
-                    parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                except OSError:  # it has ended
-                    continue
+        family = _family()
+        self._seconds |= {pid: seconds for pid, (_, seconds) in family.items()}
         found = {}
         for name, node in self._nodes.items():
             if name not in self._killed:
                 root = node.all_processes["raylet"][0].process.pid
-                found[name] = sum(_resident(pid) for pid in parents if _descends(pid, root, parents))
+                found[name] = sum(_resident(pid) for pid in family if _descends(pid, root, family))
         return found
+
+    @property
+    def seconds(self) -> float:
+        """Processor time of all processes of all nodes, killed ones too, as of the last look at the memory."""
+        return sum(self._seconds.values())
 
     def shutdown(self) -> None:
         if self._cluster is not None:
             self._cluster.shutdown()
 
 
-def _descends(pid: int, root: int, parents: dict[int, int]) -> bool:
-    while pid in parents and pid != root:
-        pid = parents[pid]
+def _family() -> dict[int, tuple[int, float]]:
+    """What this process has started, and that in turn: parent, and seconds of processor time."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended
+                continue
+            found[int(folder.name)] = int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return {pid: told for pid, told in found.items() if pid != os.getpid() and _descends(pid, os.getpid(), found)}
+
+
+def _descends(pid: int, root: int, family: dict[int, tuple[int, float]]) -> bool:
+    while pid in family and pid != root:
+        pid = family[pid][0]
     return pid == root
 
 
