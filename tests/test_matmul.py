@@ -7,7 +7,8 @@ import torch
 
 from pricebench.cpu import bfloat16_missing
 from pricebench.errors import PricebenchError
-from pricebench.matmul import CHOICES, chosen, forward_in, medium_precision, multiplied_by, onednn_keeps_float32
+from pricebench.matmul import CHOICES, chosen, forward_in, multiplied_by, onednn_keeps_float32, precision
+from tests.devices import needs_cuda
 
 
 @pytest.mark.parametrize("library", ["torch", "onednn"])
@@ -34,9 +35,34 @@ def test_the_choice_by_itself_is_bfloat16_where_the_cpu_multiplies_in_it_and_flo
 
 
 def test_an_unknown_library_is_refused_with_those_that_there_are():
-    with pytest.raises(PricebenchError, match=r"onnedn.*Known: auto, torch, onednn, bfloat16"):
+    with pytest.raises(PricebenchError, match=r"onnedn.*Known: auto, torch, onednn, tf32, bfloat16"):
         chosen("onnedn")
-    assert CHOICES == ("auto", "torch", "onednn", "bfloat16")
+    assert CHOICES == ("auto", "torch", "onednn", "tf32", "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "says"),
+    [
+        ("tf32", "cpu", r"TF32 is a format of CUDA devices: --matmul tf32 needs --device cuda"),
+        ("onednn", "cuda", r"oneDNN multiplies on CPUs: --matmul onednn needs --device cpu"),
+    ],
+)
+def test_a_way_to_multiply_of_another_device_is_refused(name, device, says):
+    with pytest.raises(PricebenchError, match=says):
+        chosen(name, device)
+
+
+@needs_cuda
+def test_tf32_keeps_eleven_bits_of_each_factor():
+    generator = torch.Generator().manual_seed(1)
+    x, w = (torch.randn(64, 512, generator=generator) for _ in range(2))
+    exact, magnitude = x.double() @ w.double().T, x.double().abs() @ w.double().abs().T
+
+    with multiplied_by(chosen("tf32", "cuda")):
+        found = (x.cuda() @ w.T.cuda()).cpu()
+
+    # Both factors are rounded to 11 bits: off by up to 2 ** -11 of each.
+    assert 2.0**-18 < float(((found.double() - exact).abs() / magnitude).max()) < 2.0**-10
 
 
 def test_bfloat16_is_chosen_or_refused_with_what_the_cpu_lacks():
@@ -66,7 +92,7 @@ def test_what_is_called_float32_is_no_bfloat16():
     def share(found):
         return float(((found.double() - exact).abs() / magnitude).max())
 
-    with medium_precision():
+    with precision("medium"):
         found = share(x @ w.T)
 
     # Rounding both factors to bfloat16 is off by up to 2 ** -8 of the magnitudes, float32 sums by less than 2 ** -15.

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tests.devices import without_cuda
 
 CONFTEST = """
     from pricebench.pytest_plugin import keep_history, note
@@ -153,7 +154,7 @@ def test_an_interrupted_run_is_stored_with_a_warning(suite, pytester):
     assert "interrupted: the benchmarks after it are missing" in warnings
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@without_cuda
 def test_a_device_that_is_not_there_ends_nothing(suite):
     result = suite("--device=cuda")
 

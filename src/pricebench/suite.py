@@ -28,6 +28,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
 from pricebench.agreement import default_tolerance
+from pricebench.devices import DeviceError, device_named
 from pricebench.errors import ModeError, PricebenchError
 from pricebench.inputs import Inputs, leaves
 from pricebench.modes import ExecutionMode
@@ -63,9 +64,10 @@ _FEWEST_ROUNDS, _MOST_ROUNDS = 30, 5000
 @pytest.fixture(scope="session")
 def device(pytestconfig: pytest.Config) -> torch.device:
     """Where to run; a device that is not there skips with its reason."""
-    if pytestconfig.option.device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("--device cuda: torch finds no CUDA device here")
-    return torch.device(pytestconfig.option.device)
+    try:
+        return device_named(pytestconfig.option.device)
+    except DeviceError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

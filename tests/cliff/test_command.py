@@ -47,7 +47,7 @@ def test_markdown_and_json_are_for_others(stored):
     [
         (["--arm", "comple"], "No arm is called 'comple'. Did you mean 'compile'?"),
         (["--kind", "both of them"], "--kind is 'both of them', expected inference, training or both."),
-        (["--device", "tpu"], "--device is 'tpu', expected cpu or cuda."),
+        (["--device", "tpu"], "No device is called 'tpu'."),
         (["--workload", "nothing"], "--workload is 'nothing', expected module:function or"),
         (["--workload", "no_such_module:make"], "No module named 'no_such_module'"),
         (["--budget", "soon"], "--budget is 'soon', expected a time such as 600s, 10m or 1h"),

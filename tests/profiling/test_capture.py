@@ -13,6 +13,7 @@ from pricebench.modes.compile import forget
 from pricebench.profiling import Part, analyse, read_trace
 from pricebench.profiling.capture import PROFILED_WARM_UP_CALLS, WARM_UP_CALLS, capture
 from pricebench.profiling.host import split_steps
+from tests.devices import needs_cuda, without_cuda
 
 X = torch.zeros(64, 3)
 
@@ -81,13 +82,13 @@ def test_a_name_without_gz_is_refused(tmp_path):
         capture(lambda: None, tmp_path / "trace.json")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@without_cuda
 def test_a_missing_device_is_refused(path):
     with pytest.raises(TraceError, match="no CUDA device"):
         capture(lambda: None, path, device="cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@needs_cuda
 def test_a_device_is_recorded(path):
     module, x = nn.Linear(3, 4).cuda(), X.cuda()
 

@@ -11,6 +11,7 @@ import torch
 from pricebench.serving import export
 from tests.server import HOUSE, save_artifacts, served
 from tests.serving import exact_dollars, untrained_artifacts
+from tests.devices import without_cuda
 
 
 def price_of_float64(seed):
@@ -39,7 +40,7 @@ def test_a_server_runs_the_file_and_takes_a_new_one_with_the_model_that_it_is_of
         assert abs(server.price(HOUSE).body["price"] - price_of_float64(4)) < 1
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@without_cuda
 def test_a_device_that_is_not_there_is_one_sentence_and_exit_code_2(tmp_path):
     save_artifacts(tmp_path)
 

@@ -10,12 +10,14 @@ from torch._dynamo.utils import counters
 
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES, make_houses
+from pricebench.devices import DeviceError
 from pricebench.errors import ArtifactError, ModeError
 from pricebench.modes import ALL_MODES
 from pricebench.modes.compile import MODE as COMPILE
 from pricebench.modes.compile import forget
 from pricebench.serving import Predictor
 from tests.serving import exact_dollars, untrained_artifacts
+from tests.devices import without_cuda
 
 HOUSES = make_houses(5_000, seed=11).features_NF
 
@@ -227,13 +229,13 @@ def test_a_single_row_of_other_strides_compiles_no_graph_of_its_own(artifacts):
 
 
 def test_an_unknown_device_suggests_the_nearest(artifacts):
-    with pytest.raises(ModeError, match=r"No device is called 'gpu'. Did you mean 'cpu'\? Known: cpu, cuda"):
+    with pytest.raises(DeviceError, match=r"No device is called 'gpu'. Did you mean 'cpu'\? Known: cpu, cuda"):
         Predictor(artifacts, device="gpu")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@without_cuda
 def test_a_device_that_is_not_there_is_said(artifacts):
-    with pytest.raises(ModeError, match="--device cuda: torch finds no CUDA device here"):
+    with pytest.raises(DeviceError, match="--device cuda: torch finds no CUDA device here"):
         Predictor(artifacts, device="cuda")
 
 

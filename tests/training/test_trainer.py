@@ -9,12 +9,14 @@ import torch
 
 from pricebench.cpu import bfloat16_missing
 from pricebench.data import load_dataset, make_houses, train_test_split
+from pricebench.devices import DeviceError
 from pricebench.errors import ArtifactError, DataError, ModeError
 from pricebench.matmul import onednn_keeps_float32
 from pricebench.model import MLP, model_digest
 from pricebench.modes import MODES
 from pricebench.serving import Predictor
 from pricebench.training import TrainingConfig, score, train
+from tests.devices import needs_cuda, without_cuda
 
 SHORT = TrainingConfig(steps=30, batch_rows=256, evaluate_every=5)
 
@@ -190,6 +192,32 @@ def test_every_mode_trains_to_nearly_the_same_weights(houses, mode):
     for mine, other in zip(trained.parameters(), eager.parameters(), strict=True):
         # Adam divides by a gradient's size: where that is rounding noise, a step may differ by its whole length.
         assert (mine - other).abs().mean() < 1e-5
+
+
+@needs_cuda
+@pytest.mark.parametrize("mode", [mode.name for mode in MODES])
+def test_a_device_trains_to_nearly_the_same_weights_and_leaves_a_model_of_the_cpu(houses, mode):
+    on_cpu = train(houses, replace(SHORT, matmul="torch"))
+
+    on_device = train(houses, replace(SHORT, matmul="torch", device="cuda", mode=mode))
+
+    assert on_device.metrics["device"] == "cuda"
+    assert on_device.metrics["r2"] == pytest.approx(on_cpu.metrics["r2"], abs=1e-3)
+    assert {value.device.type for value in on_device.artifacts.model.state_dict().values()} == {"cpu"}
+
+
+@needs_cuda
+def test_a_training_on_a_device_resumes_to_the_bit(houses, tmp_path):
+    config, checkpoint = replace(SHORT, matmul="torch", device="cuda"), tmp_path / "checkpoint.pt"
+    train(houses, config, checkpoint=checkpoint, should_stop=stop_after(10))
+
+    assert digest(train(houses, config, checkpoint=checkpoint, resume=True)) == digest(train(houses, config))
+
+
+@without_cuda
+def test_a_device_that_is_not_there_is_refused(houses):
+    with pytest.raises(DeviceError, match=r"torch finds no CUDA device here"):
+        train(houses, replace(SHORT, device="cuda"))
 
 
 def test_an_unknown_mode_is_refused(houses):

@@ -73,17 +73,13 @@ def cliff(
 def _plan(
     *, arms: list[str] | None, kind: str, processes: int, budget: float | None, threads: int | None, **setting: Any
 ) -> Any:
-    import torch
-
     from pricebench.cliff.arms import ARMS, arm_named
     from pricebench.cliff.launcher import Setting
     from pricebench.cliff.runner import Plan
     from pricebench.cliff.schedule import Kind
+    from pricebench.devices import device_named
 
-    if setting["device"] not in ("cpu", "cuda"):
-        raise typer.BadParameter(f"--device is '{setting['device']}', expected cpu or cuda.")
-    if setting["device"] == "cuda" and not torch.cuda.is_available():
-        raise typer.BadParameter("--device is cuda, but torch finds no CUDA device here.")
+    device_named(setting["device"])
     if kind not in (*Kind, "both"):
         raise typer.BadParameter(f"--kind is '{kind}', expected inference, training or both.")
     if ":" not in setting["workload"]:

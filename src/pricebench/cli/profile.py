@@ -41,16 +41,14 @@ def profile(
     """
     import torch
 
-    from pricebench.errors import ModeError, PricebenchError, unknown_name
+    from pricebench.devices import device_named
+    from pricebench.errors import ModeError
     from pricebench.machine import this_machine
     from pricebench.modes import MODES
     from pricebench.profiling import as_json as to_json
     from pricebench.transforms import mode_with, with_transforms
 
-    if device not in ("cpu", "cuda"):
-        raise PricebenchError(unknown_name("device", device, ("cpu", "cuda")))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise PricebenchError("--device cuda: torch finds no CUDA device here. Profile on the CPU: --device cpu.")
+    device_named(device)
     profiled = _loaded(workload, shape, training=training)
     calibration = profiled.inputs("full") if transforms or "+" in mode else None
     if mode == "all":

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pricebench.cli.console import INTERRUPTED, JsonOption, result, talk
+from pricebench.cli.console import INTERRUPTED, DeviceOption, JsonOption, result, talk
 from pricebench.units import format_dollars, format_rate
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ def train(
         "artifacts"
     ),
     mode: Annotated[str, typer.Option(help="Execution mode of the training steps.")] = "eager",
+    device: DeviceOption = "cpu",
     matmul: Annotated[
         str,
         typer.Option(
-            help="What multiplies: auto (the fastest, by the CPU), torch, onednn, or mixed precision, bfloat16."
+            help="What multiplies: auto (the fastest, by the CPU), torch, onednn, tf32, or mixed precision, bfloat16."
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Of weights, validation split and batch order.")] = 0,
@@ -57,6 +58,7 @@ def train(
     with _usage_errors():
         config = TrainingConfig(
             mode=mode,
+            device=device,
             matmul=matmul,
             seed=seed,
             test_size=test_size,

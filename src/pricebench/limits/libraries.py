@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from pricebench.inputs import Inputs
 from pricebench.limits.records import Precision, Product
-from pricebench.matmul import medium_precision
+from pricebench.matmul import precision
 from pricebench.modes import packages, toolchain
 from pricebench.modes.flat import Flat
 from pricebench.transforms.bfloat16 import missing as _bfloat16_missing
@@ -282,7 +283,7 @@ LIBRARIES = (
         version=_torch_version,
         missing=_onednn_missing,
         prepare=_mm,
-        setting=medium_precision,
+        setting=partial(precision, "medium"),
     ),
     Library(
         name="oneDNN, packed",

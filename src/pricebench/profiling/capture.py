@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from pricebench.devices import CUDA, device_named
 from pricebench.errors import TraceError
 from pricebench.files import atomic_write
 from pricebench.profiling import kineto
@@ -43,7 +44,8 @@ def capture(call: Callable[[], object], path: Path, *, num_steps: int = 20, devi
         device: With "cuda" the device is recorded too, and each step waits for it.
 
     Raises:
-        TraceError: The device is not there, or the name says that the file is not gzipped.
+        DeviceError: The device is not there.
+        TraceError: The name says that the file is not gzipped.
     """
     if path.suffix != ".gz":
         raise TraceError(f"{path}: expected a name that ends in .gz: traces are stored gzipped.")
@@ -51,9 +53,7 @@ def capture(call: Callable[[], object], path: Path, *, num_steps: int = 20, devi
         raise ValueError(f"num_steps is {num_steps}, expected at least 1.")
     activities = [ProfilerActivity.CPU]
     synchronize: Callable[[], None] = _nothing
-    if device == "cuda":
-        if not torch.cuda.is_available():
-            raise TraceError("device cuda: torch finds no CUDA device here. Profile on the CPU: --device cpu.")
+    if device_named(device).type == CUDA:
         activities.append(ProfilerActivity.CUDA)
         synchronize = torch.cuda.synchronize
     kineto.silence()

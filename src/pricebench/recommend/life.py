@@ -47,13 +47,13 @@ def _facts(request: Mapping[str, Any]) -> dict[str, Any]:
 
     import torch  # noqa: PLC0415
 
+    from pricebench.devices import device_named  # noqa: PLC0415
     from pricebench.machine import this_machine  # noqa: PLC0415
     from pricebench.modes import MODES  # noqa: PLC0415
     from pricebench.workload import load_workload  # noqa: PLC0415
 
     device = request["device"]
-    if device == "cuda" and not torch.cuda.is_available():
-        return {"failure": "--device is cuda, but torch finds no CUDA device here."}
+    device_named(device)
     torch.set_num_threads(request["threads"])
     workload = load_workload(request["workload"])
     modules = _modules()

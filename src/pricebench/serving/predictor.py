@@ -18,7 +18,8 @@ from torch.fx import GraphModule
 
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES
-from pricebench.errors import ArtifactError, ModeError, unknown_name
+from pricebench.devices import device_named
+from pricebench.errors import ArtifactError, ModeError
 from pricebench.modes import ExecutionMode, Forward, mode_named
 from pricebench.modes.base import for_shape_of
 from pricebench.normalization import TrainingStats
@@ -84,7 +85,8 @@ class Predictor:
 
         Raises:
             ArtifactError: The file belongs to another model or machine, or to another mode than is named.
-            ModeError: The mode or a transformation is unknown or cannot run here, or there is no such device.
+            ModeError: The mode or a transformation is unknown or cannot run here.
+            DeviceError: There is no such device.
         """
         if artifacts.stats.feature_names != FEATURES:
             raise ArtifactError(
@@ -97,7 +99,7 @@ class Predictor:
         self.sizes: tuple[int, ...]
         self.transformations: list[str] = []
         self._calls: dict[int, Forward] = {}
-        require_device(device)
+        device_named(device)
         if exported is not None:
             if device != "cpu":
                 raise ModeError(f"--device {device}: a file of export runs on the CPU. Leave out one of the two.")
@@ -201,18 +203,6 @@ class Predictor:
             for name, value, distance, mean, std in zip(FEATURES, house, distance_F, mean_F, std_F, strict=True)
             if distance > FAMILIAR_SD
         ]
-
-
-def require_device(device: str) -> None:
-    """Say now that a device is not there.
-
-    Raises:
-        ModeError: It is not, or is none.
-    """
-    if device not in ("cpu", "cuda"):
-        raise ModeError(unknown_name("device", device, ("cpu", "cuda")))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ModeError("--device cuda: torch finds no CUDA device here. Leave it out, to run on the CPU.")
 
 
 def _by_way_of(device: str, forward: Forward) -> Forward:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pricebench.devices import CPU, DEVICES
 from pricebench.matmul import AUTO, CHOICES
 
 
@@ -14,6 +15,7 @@ class TrainingConfig:
 
     Attributes:
         mode: Execution mode of forward and backward.
+        device: "cpu" or "cuda".
         matmul: What multiplies, one of `pricebench.matmul.CHOICES`; "auto" is the fastest, by the CPU.
         seed: Of weights, validation split and batch order.
         batch_rows: Rows of a full batch; a smaller training set is one batch.
@@ -32,6 +34,7 @@ class TrainingConfig:
     """
 
     mode: str = "eager"
+    device: str = CPU
     matmul: str = AUTO
     seed: int = 0
     batch_rows: int = 2048
@@ -50,6 +53,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, is_right, expected in (
             ("batch_rows", self.batch_rows >= 1, "at least 1"),
+            ("device", self.device in DEVICES, f"one of {', '.join(DEVICES)}"),
             ("matmul", self.matmul in CHOICES, f"one of {', '.join(CHOICES)}"),
             ("epochs", self.epochs is None or self.epochs >= 1, "at least 1"),
             ("steps", self.steps >= 1, "at least 1"),

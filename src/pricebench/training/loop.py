@@ -38,6 +38,7 @@ class TrainStep:
         self._forward = forward
         self._matmul = matmul
         self._loss = loss
+        self._device = next(module.parameters()).device.type
         matrices = [parameter for parameter in module.parameters() if parameter.ndim > 1]
         biases = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
         groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
@@ -57,20 +58,20 @@ class TrainStep:
             z_B1: Targets.
             weight: Of the loss: `Ranks.weight_of`, where the batch is a share of one.
         """
-        with forward_in(self._matmul):
+        with forward_in(self._matmul, self._device):
             loss = self._loss(self._forward(x_BF), z_B1)
         return self._descend(loss if weight == 1.0 else loss * weight)
 
     def rehearse(self, x_BF: Tensor, z_B1: Tensor) -> None:
         """Run forward and backward once; no weight changes."""
-        with forward_in(self._matmul):
+        with forward_in(self._matmul, self._device):
             loss = self._loss(self._forward(x_BF), z_B1)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.zero_grad(set_to_none=True)
 
     def on(self, inputs: Inputs, targets: Any) -> Tensor:
         """The same on any arguments of the module and any targets of the loss."""
-        with forward_in(self._matmul):
+        with forward_in(self._matmul, self._device):
             loss = self._loss(inputs.call(self._forward), targets)
         return self._descend(loss)
 

@@ -20,21 +20,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pricebench.artifacts import Artifacts
 from pricebench.data import FEATURES, Dataset, train_test_split
-from pricebench.errors import ArtifactError, DataError
-from pricebench.files import read_file
+from pricebench.devices import CUDA, device_named
+from pricebench.errors import DataError
 from pricebench.matmul import chosen, multiplied_by
 from pricebench.model import MLP, MLPConfig, model_digest
 from pricebench.modes import mode_named
 from pricebench.normalization import TrainingStats, ZScore
-from pricebench.tensorfile import load_record, save_record
+from pricebench.training.checkpoint import Checkpoint
 from pricebench.training.config import TrainingConfig
 from pricebench.training.loop import EpochFeed, TrainStep
 from pricebench.training.metrics import linear_regression_score, residual_quantiles, score
 from pricebench.training.ranks import ALONE, Ranks
 from pricebench.units import Second
 
-_FORMAT = "pricebench.checkpoint"
-_VERSION = 1
 _CALIBRATION_ROWS = 2048
 _CHECKPOINT_EVERY = 10  # validations; a kill loses at most these
 _AGREED_EVERY = 16  # steps, after which ranks ask one another whether to stop: a tenth of a millisecond
@@ -105,6 +103,7 @@ def train(
 
     Raises:
         DataError: Too few rows, or a column without spread.
+        DeviceError: The device is not there.
         ModeError: The mode cannot run here.
         PricebenchError: The library that is to multiply cannot do so in float32 here; or ranks have other data or
             another configuration than rank 0, or have lost one another.
@@ -131,11 +130,12 @@ class _Trainer:
     ) -> None:
         self._config = config
         self._ranks = ranks
-        self._checkpoint = checkpoint
         self._clock = clock
-        self._matmul = chosen(config.matmul)
+        self._device = device_named(config.device)
+        self._matmul = chosen(config.matmul, config.device)
         self._dataset = dataset
         self._data_digest = dataset.digest()
+        self._checkpoint = Checkpoint(checkpoint, {"config": asdict(config), "data_digest": self._data_digest}, ranks)
         if dataset.num_rows < config.fewest_rows:
             raise DataError(
                 f"{dataset.name}: cannot be trained on: expected at least {config.fewest_rows} rows, so that two are "
@@ -151,8 +151,9 @@ class _Trainer:
 
         x_NF, z_N1 = self._normalized(self._train)
         self._validation = self._normalized(validation)
+        self._validation_variance = float(self._validation[1].var(correction=0))
         self._lowest_error_N = torch.full((validation.num_rows,), float("inf"), dtype=torch.float64)
-        self._model = MLP(MLPConfig(num_features=len(FEATURES)), seed=config.seed)
+        self._model = MLP(MLPConfig(num_features=len(FEATURES)), seed=config.seed).to(self._device)
         self._averaged = AveragedModel(self._model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))  # type: ignore[no-untyped-call]
         self._kept = self._weights()
         self._feed = EpochFeed(
@@ -168,9 +169,10 @@ class _Trainer:
         self._state = _State()
 
     def _normalized(self, dataset: Dataset) -> tuple[Tensor, Tensor]:
+        """Features and prices on the device, once: no step copies any."""
         return (
-            self._features.normalize(torch.from_numpy(dataset.features_NF)).contiguous(),
-            self._price.normalize(torch.from_numpy(dataset.price_N[:, None])),
+            self._features.normalize(torch.from_numpy(dataset.features_NF)).contiguous().to(self._device),
+            self._price.normalize(torch.from_numpy(dataset.price_N[:, None])).to(self._device),
         )
 
     def run(self, *, resume: bool, progress: Progress | None, should_stop: Callable[[], bool]) -> TrainingResult:
@@ -181,7 +183,7 @@ class _Trainer:
         if ranks.num > 1:
             # The first pass decides how gradients lie in the sum, and the bits of three ranks' sums depend on it.
             self._take_step.rehearse(*self._example)
-        if resume or ranks.any(self._is_of_this_run()):
+        if resume or self._checkpoint.is_of_this_run():
             self._restore()
         state = self._state
         is_interrupted = False
@@ -202,8 +204,8 @@ class _Trainer:
                 f"{self._dataset.name}: training diverged, the loss is not finite. Lower the learning rate "
                 f"(now {self._config.learning_rate:g}) or look for absurd values."
             )
-        if self._checkpoint and ranks.is_leader and not is_interrupted:
-            self._checkpoint.unlink(missing_ok=True)
+        if not is_interrupted:
+            self._checkpoint.remove()
         return self._result(is_interrupted=is_interrupted)
 
     def _run_epoch(self, progress: Progress | None, should_stop: Callable[[], bool]) -> bool:
@@ -231,6 +233,8 @@ class _Trainer:
                 return True
         state.epoch += 1
         state.step_in_epoch = 0
+        if self._device.type == CUDA:
+            torch.cuda.synchronize(self._device)
         elapsed = self._clock() - started
         state.seconds += elapsed
         state.epoch_seconds.append(elapsed)
@@ -251,7 +255,7 @@ class _Trainer:
         x_NF, z_N1 = self._validation
         state = self._state
         with torch.no_grad():
-            error_N = (self._averaged.module(x_NF) - z_N1).double().square()[:, 0].contiguous()
+            error_N = (self._averaged.module(x_NF) - z_N1).double().square()[:, 0].contiguous().cpu()
         # Two kinds of CPU round differently, and ranks must not decide differently.
         error_N = self._ranks.of_leader(error_N)
         loss = float(error_N.mean())
@@ -272,62 +276,29 @@ class _Trainer:
     def _best_r2(self) -> float | None:
         if not np.isfinite(self._state.kept_loss):
             return None
-        z_N1 = self._validation[1]
-        return 1.0 - self._state.kept_loss / float(z_N1.var(correction=0))
+        return 1.0 - self._state.kept_loss / self._validation_variance
 
     # ---- checkpoint ------------------------------------------------------------------------------------------------
 
-    def _identity(self) -> dict[str, Any]:
-        return {"config": asdict(self._config), "data_digest": self._data_digest}
-
     def _save_checkpoint(self) -> None:
-        if self._checkpoint is None or not self._ranks.is_leader:
-            return
-        content = {
-            **self._identity(),
-            "run": self._ranks.run,
-            "state": asdict(self._state),
-            "model": self._model.state_dict(),
-            "averaged": self._averaged.state_dict(),
-            "kept": self._kept,
-            "lowest_error": self._lowest_error_N,
-            "optimizer": self._take_step.optimizer.state_dict(),
-            "generator": self._feed.generator.get_state(),
-        }
-        save_record(self._checkpoint, _FORMAT, _VERSION, content)
-
-    def _is_of_this_run(self) -> bool:
-        """Whether there is a checkpoint that was left when a rank died, and all were started again."""
-        ranks = self._ranks
-        if ranks.run is None or not ranks.is_leader or self._checkpoint is None or not self._checkpoint.is_file():
-            return False
-        try:
-            record = load_record(self._checkpoint, _FORMAT, _VERSION)
-        except ArtifactError:
-            return False
-        return all(record.get(key) == wanted for key, wanted in {**self._identity(), "run": ranks.run}.items())
+        self._checkpoint.save(
+            {
+                "state": asdict(self._state),
+                "model": self._model.state_dict(),
+                "averaged": self._averaged.state_dict(),
+                "kept": self._kept,
+                "lowest_error": self._lowest_error_N,
+                "optimizer": self._take_step.optimizer.state_dict(),
+                "generator": self._feed.generator.get_state(),
+            }
+        )
 
     def _restore(self) -> None:
-        content = self._ranks.bytes_of_leader(self._ranks.together(self._checkpoint_content))
-        self._ranks.together(lambda: self._restore_from(content))
+        record = self._checkpoint.load()
+        self._ranks.together(lambda: self._restore_from(record))
 
-    def _checkpoint_content(self) -> bytes:
-        """Of rank 0's file: the others may be on machines that have none."""
-        if not self._ranks.is_leader:
-            return b""
-        if self._checkpoint is None or not self._checkpoint.is_file():
-            raise ArtifactError(
-                f"{self._checkpoint}: expected a checkpoint to resume, found none. Train without --resume."
-            )
-        return read_file(self._checkpoint)
-
-    def _restore_from(self, content: bytes) -> None:
-        assert self._checkpoint is not None
-        record = load_record(self._checkpoint, _FORMAT, _VERSION, content=content)
+    def _restore_from(self, record: dict[str, Any]) -> None:
         try:
-            for key, wanted in self._identity().items():
-                if record[key] != wanted:
-                    raise ArtifactError(f"{self._checkpoint}: {_difference(key, record[key], wanted)}")
             self._model.load_state_dict(record["model"])
             self._averaged.load_state_dict(record["averaged"])
             self._take_step.optimizer.load_state_dict(record["optimizer"])
@@ -336,9 +307,7 @@ class _Trainer:
             self._lowest_error_N = record["lowest_error"]
             self._state = _State(**record["state"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                f"{self._checkpoint}: expected a whole checkpoint, found one that lacks parts. Train without --resume."
-            ) from error
+            raise self._checkpoint.lacks_parts() from error
 
     # ---- result ----------------------------------------------------------------------------------------------------
 
@@ -356,7 +325,8 @@ class _Trainer:
             model_digest=model_digest(model),
         )
         with torch.inference_mode():
-            predicted = self._price.denormalize(model(self._normalized(self._test)[0])).double().numpy()[:, 0]
+            x_NF = self._features.normalize(torch.from_numpy(self._test.features_NF)).contiguous()
+            predicted = self._price.denormalize(model(x_NF)).double().numpy()[:, 0]
         own = score(self._test.price_N, predicted)
         linear = linear_regression_score(self._train_and_validation(), self._test)
         is_early = state.epoch < self._num_epochs
@@ -382,6 +352,7 @@ class _Trainer:
             "ranks": self._ranks.num,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            "device": self._device.type,
             "matmul": self._matmul,
             "config": asdict(config),
         }
@@ -398,11 +369,3 @@ class _Trainer:
 
     def _rows_trained(self) -> int:
         return self._state.epoch * self._feed.rows_per_epoch + self._state.step_in_epoch * self._feed.batch_rows
-
-
-def _difference(key: str, found: Any, wanted: Any) -> str:
-    if key == "data_digest":
-        return "the checkpoint belongs to other data. Give that data, or train without --resume."
-    names = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
-    shown = ", ".join(f"{name}={found.get(name)!r}" for name in names) if isinstance(found, dict) else repr(found)
-    return f"the checkpoint was made with {shown}. Give the same options, or train without --resume."
