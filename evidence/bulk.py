@@ -165,7 +165,9 @@ def _make_houses(work: Path, num_rows: int, many: int) -> None:
 
 def _priced(case: Case, work: Path, shard_rows: int, num_shards: int) -> dict[str, Any]:
     """Price all houses, and see that each is there once."""
-    os.environ.update({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"})
+    from pricebench.scaling.cluster import LOOPBACK, QUIET  # noqa: PLC0415
+
+    os.environ.update(QUIET | LOOPBACK)
     if case.has_one_core:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     from contextlib import ExitStack  # noqa: PLC0415

@@ -3,7 +3,8 @@
 Builds of torch for x86 call MKL, which leaves a part of an AMD CPU unused (`pricebench limits` says how much here).
 `torch.set_float32_matmul_precision("medium")` hands products over to oneDNN and allows it bfloat16; on CPUs where it
 computes in float32 all the same, that is another library and no other arithmetic. Mixed precision (`torch.autocast`) is
-another arithmetic: factors of 8 bits instead of 24, summed in float32; weights and their updates stay float32. CUDA devices multiply float32 in TF32, factors of 11 bits, where that is asked for.
+another arithmetic: factors of 8 bits instead of 24, summed in float32; weights and their updates stay float32. So is
+TF32 of CUDA devices: factors of 11 bits.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def _chosen_on_cuda(name: str) -> str:
     major, minor = torch.cuda.get_device_capability()
     if name in (TF32, BFLOAT16) and major < _AMPERE:
         raise PricebenchError(
-            f"--matmul {name}: expected a CUDA device of compute capability {_AMPERE}.0, found {major}.{minor}. Use auto."
+            f"--matmul {name}: expected a CUDA device of compute capability {_AMPERE}.0, found {major}.{minor}. "
+            "Use auto."
         )
     return TORCH if name == AUTO else name
 

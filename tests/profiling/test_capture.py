@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from pricebench.devices import DeviceError
 from pricebench.errors import TraceError
 from pricebench.modes.compile import MODE as COMPILE
 from pricebench.modes.compile import forget
@@ -84,7 +85,7 @@ def test_a_name_without_gz_is_refused(tmp_path):
 
 @without_cuda
 def test_a_missing_device_is_refused(path):
-    with pytest.raises(TraceError, match="no CUDA device"):
+    with pytest.raises(DeviceError, match="no CUDA device"):
         capture(lambda: None, path, device="cuda")
 
 

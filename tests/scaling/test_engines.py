@@ -81,7 +81,8 @@ def test_an_address_that_is_none_is_refused(address):
 
 NODE_WITHOUT_PRICEBENCH = """
 import os, sys
-os.environ.update({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"})
+from pricebench.scaling.cluster import LOOPBACK, QUIET
+os.environ.update(QUIET | LOOPBACK)
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": sys.argv[1]})

@@ -5,13 +5,11 @@ from __future__ import annotations
 import signal
 
 import numpy as np
-import pytest
-import torch
 
 from pricebench.serving import export
+from tests.devices import without_cuda
 from tests.server import HOUSE, save_artifacts, served
 from tests.serving import exact_dollars, untrained_artifacts
-from tests.devices import without_cuda
 
 
 def price_of_float64(seed):

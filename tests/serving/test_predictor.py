@@ -16,8 +16,8 @@ from pricebench.modes import ALL_MODES
 from pricebench.modes.compile import MODE as COMPILE
 from pricebench.modes.compile import forget
 from pricebench.serving import Predictor
-from tests.serving import exact_dollars, untrained_artifacts
 from tests.devices import without_cuda
+from tests.serving import exact_dollars, untrained_artifacts
 
 HOUSES = make_houses(5_000, seed=11).features_NF
 

@@ -22,8 +22,8 @@ _NODE_TIME = 180.0  # seconds in which a node has to start a process and import 
 _STDERR = 2  # the descriptor
 _STORE_BYTES = 100 << 20  # of shared memory a node; what travels are descriptions
 
-# Each of them is read when ray is imported.
-_QUIET = {
+# Each of these is read when ray is imported, so whoever imports it first sets them.
+QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Else a driver under `uv run` has its folder uploaded and each worker started by uv.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
@@ -31,7 +31,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 # With it a node may be at 127.0.0.1, where nobody else reaches it; Ray takes the machine's outer address else.
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
 class ClusterError(PricebenchError):
@@ -57,9 +57,9 @@ def cluster(address: str | None = None, *, num_cpus: int | None = None, needed_b
         ClusterError: Nobody answers at the address, or a node cannot run our code.
     """
     require("ray", needed_by)
-    os.environ.update(_QUIET)
+    os.environ.update(QUIET)
     if address is None:
-        os.environ.update(_LOOPBACK)
+        os.environ.update(LOOPBACK)
     else:
         _require_answer(address)
     import ray  # noqa: PLC0415 - an optional extra, and a second
