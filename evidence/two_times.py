@@ -78,7 +78,11 @@ WAYS = {
     "eager+bfloat16+fuse_linear_relu": Way(mode="eager+bfloat16+fuse_linear_relu", cases=(_NETWORK, _FULL)),
     "compile+bfloat16": Way(mode="compile+bfloat16", cases=(_NETWORK,)),
     "eager+fold_normalization": Way(mode="eager+fold_normalization", cases=(_ONE,)),
+    "eager+fold_normalization+direct_calls": Way(mode="eager+fold_normalization+direct_calls", cases=(_ONE,)),
     "torchscript+fold_normalization": Way(mode="torchscript+fold_normalization", cases=(_ONE,)),
+    "torchscript+fold_normalization+direct_calls": Way(
+        mode="torchscript+fold_normalization+direct_calls", cases=(_ONE,)
+    ),
     "aot+fold_normalization": Way(mode="aot+fold_normalization", cases=(_ONE,)),
     "eager+int8": Way(mode="eager+int8", cases=(_NETWORK, _FULL)),
     "torchscript+int8": Way(mode="torchscript+int8", cases=(_NETWORK,)),

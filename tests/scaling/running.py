@@ -1,7 +1,8 @@
-"""What a process has started, and where it can be reached."""
+"""What a process has started, where that can be reached, and when it has ended."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 # 127.0.0.1, the same as an address of IPv6, and ::1, in the kernel's order of bytes.
@@ -21,6 +22,30 @@ def descendants(root):
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found - {str(root)}
+
+
+def name_of(pid):
+    """As the kernel knows it; empty for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def is_running(pid):
+    """Whether a process has not ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(is_so, *, seconds):
+    """Look again until it is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it never was so"
+        time.sleep(0.05)
 
 
 def listening(pids):

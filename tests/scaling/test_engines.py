@@ -15,7 +15,7 @@ from pricebench.scaling.engines import here, on_ray
 from pricebench.scaling.manifest import Options
 from pricebench.scaling.shards import cut, find
 from tests.scaling import HEADER, HOUSE, contents, pricing_to, saved_model, write_parquet
-from tests.scaling.running import LOOPBACK, descendants, listening
+from tests.scaling.running import LOOPBACK, descendants, is_running, listening, name_of, wait_until
 
 OPTIONS = Options(
     model="1973", mode="eager", transforms=(), threads=1, shard_rows=1000, keeps_bad_rows=False, torch="2.15.0"
@@ -109,6 +109,25 @@ def test_a_node_without_our_code_is_named_before_anything_is_written(tmp_path, a
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith("pricebench: ")]
     assert line.startswith("pricebench: node 127.0.0.1 of the cluster cannot import pricebench (")
     assert not (tmp_path / "out").exists()
+
+
+CLUSTER_OF_OUR_OWN = """
+import time
+from pricebench.scaling.cluster import cluster
+with cluster(num_cpus=1, needed_by="a test"):
+    open("ready", "w").close()
+    time.sleep(600)
+"""
+
+
+def test_nothing_is_left_of_a_cluster_whose_command_was_killed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", CLUSTER_OF_OUR_OWN], cwd=tmp_path) as command:
+        wait_until((tmp_path / "ready").exists, seconds=120)
+        there = descendants(command.pid)
+        command.kill()
+
+    assert {"gcs_server", "raylet"} <= {name_of(pid) for pid in there}
+    wait_until(lambda: not any(is_running(pid) for pid in there), seconds=30)
 
 
 def test_a_full_disk_is_one_line_and_leaves_whole_files(tmp_path, artifacts):

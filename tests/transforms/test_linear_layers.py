@@ -46,7 +46,7 @@ def exact_and_bound(module, x_NF, *, rounding=0.0):
     return exact, error + 1e-37
 
 
-@pytest.mark.parametrize("name", ["fuse_linear_relu", "matmul_backend"])
+@pytest.mark.parametrize("name", ["direct_calls", "fuse_linear_relu", "matmul_backend"])
 @settings(max_examples=25, deadline=None)
 @given(
     widths=widths,
@@ -100,6 +100,30 @@ def test_a_layer_with_its_relu_is_one_call(in_place):
     assert told == "fuse_linear_relu: 3 linear layers are one call of oneDNN each, 2 of them with their ReLU."
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_direct_call_has_no_module_and_its_relu_works_in_place(bias):
+    module = layers([5, 16, 16, 1], bias=bias, scale=1.0, seed=0)
+
+    direct, (told,) = transformed(module, rows(2, 5, 0), ["direct_calls"])
+
+    product = torch.addmm if bias else torch.mm
+    calls = [node.target for node in direct.graph.nodes if node.op.startswith("call_")]
+    assert calls == [product, torch.relu_, product, torch.relu_, product]
+    assert not list(direct.children())
+    assert told == "direct_calls: 3 linear layers are one operator each, 2 of them with their ReLU in place."
+
+
+def test_layers_of_anything_but_rows_are_called_as_before():
+    # addmm takes matrices only.
+    module, x = layers([5, 16, 1], bias=True, scale=1.0, seed=0), torch.ones(2, 3, 5)
+    plain, _ = transformed(module, x, [])
+
+    changed, (told,) = transformed(module, x, ["direct_calls"])
+
+    assert changed.code == plain.code
+    assert told == "direct_calls: nothing in this model is for it, which is as it was."
+
+
 def test_between_layers_in_bfloat16_nothing_is_widened():
     able("bfloat16")
     module = layers([5, 16, 16, 1], bias=True, scale=1.0, seed=0)
@@ -123,19 +147,19 @@ class Branched(nn.Module):
         return torch.relu(y) + y
 
 
-@pytest.mark.parametrize("name", ["fuse_linear_relu", "bfloat16"])
+@pytest.mark.parametrize("name", ["direct_calls", "fuse_linear_relu", "bfloat16"])
 def test_a_relu_that_is_not_alone_stays(name):
     able(name)
     module, x_NF = Branched().eval(), rows(3, 4, 0)
 
     changed, _ = transformed(module, x_NF, [name])
 
-    tolerance = 1e-6 if name == "fuse_linear_relu" else 0.1
+    tolerance = 0.1 if name == "bfloat16" else 1e-6
     torch.testing.assert_close(changed(x_NF), module(x_NF), rtol=0, atol=tolerance)
     assert any("relu" in str(node.target) for node in changed.graph.nodes)
 
 
-@pytest.mark.parametrize("name", ["fuse_linear_relu", "matmul_backend", "bfloat16"])
+@pytest.mark.parametrize("name", ["direct_calls", "fuse_linear_relu", "matmul_backend", "bfloat16"])
 def test_a_model_without_linear_layers_is_as_it_was(name):
     able(name)
     module = nn.Sequential(nn.Conv1d(1, 2, 3), nn.ReLU()).eval()
@@ -148,7 +172,7 @@ def test_a_model_without_linear_layers_is_as_it_was(name):
     assert told == [f"{name}: nothing in this model is for it, which is as it was."]
 
 
-@pytest.mark.parametrize("name", ["fuse_linear_relu", "matmul_backend", "bfloat16"])
+@pytest.mark.parametrize("name", ["direct_calls", "fuse_linear_relu", "matmul_backend", "bfloat16"])
 @pytest.mark.parametrize("mode", ["eager", "torchscript", "fx"])
 def test_a_mode_runs_what_a_transformation_made(name, mode):
     able(name)

@@ -92,6 +92,8 @@ class ExecutionMode:
             return forward
 
         def infer(*args: Any, **kwargs: Any) -> Any:
+            if torch.is_inference_mode_enabled():  # to enter it once more costs microseconds
+                return forward(*args, **kwargs)
             with torch.inference_mode():
                 return forward(*args, **kwargs)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from io import UnsupportedOperation
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 
 from pricebench.errors import PricebenchError
 from pricebench.extras import require
+from pricebench.scaling import leftovers
 
 _ANSWER_TIME = 5.0  # seconds in which an address has to take a connection
 _NODE_TIME = 180.0  # seconds in which a node has to start a process and import pricebench; a cold disk takes a minute
@@ -64,7 +66,11 @@ def cluster(address: str | None = None, *, num_cpus: int | None = None, needed_b
         _require_answer(address)
     import ray  # noqa: PLC0415 - an optional extra, and a second
 
-    with tempfile.TemporaryDirectory(prefix="pb-", dir=_short_folder()) as folder, _silence():
+    with (
+        tempfile.TemporaryDirectory(prefix="pb-", dir=_short_folder()) as folder,
+        nullcontext() if address else _without_leftovers(folder),
+        _silence(),
+    ):
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             if address is None:
@@ -87,6 +93,14 @@ def cluster(address: str | None = None, *, num_cpus: int | None = None, needed_b
             yield ray
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _without_leftovers(folder: str) -> Iterator[None]:
+    """Whoever works in the folder of our cluster ends with this process, also when it is killed."""
+    command = [sys.executable, "-I", leftovers.__file__, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield
 
 
 def _require_answer(address: str) -> None:

@@ -13,11 +13,20 @@ from torch.fx.passes.shape_prop import ShapeProp
 from pricebench.errors import ModeError, unknown_name
 from pricebench.inputs import Example, Inputs
 from pricebench.modes.fx import trace
-from pricebench.transforms import bfloat16, fold_normalization, fuse_linear_relu, int8, matmul_backend, pad_to_bucket
+from pricebench.transforms import (
+    bfloat16,
+    direct_calls,
+    fold_normalization,
+    fuse_linear_relu,
+    int8,
+    matmul_backend,
+    pad_to_bucket,
+)
 from pricebench.transforms.base import Transform, calibrate
 
 TRANSFORMS = (
     fold_normalization.TRANSFORM,
+    direct_calls.TRANSFORM,
     fuse_linear_relu.TRANSFORM,
     matmul_backend.TRANSFORM,
     bfloat16.TRANSFORM,

@@ -28,6 +28,11 @@ def layer_of(graph: GraphModule, linear: Node) -> nn.Linear:
     return layer
 
 
+def bias_of(layer: nn.Linear) -> Tensor | None:
+    """A layer may have none."""
+    return dict(layer.named_parameters()).get("bias")
+
+
 def is_relu(graph: GraphModule, node: Node) -> bool:
     """Whether a node is a ReLU, in any of the ways in which models write it."""
     if node.op == "call_module":
@@ -63,9 +68,19 @@ def is_to(dtype: torch.dtype) -> Callable[[Node], bool]:
 
 def num_rows(node: Node) -> int | None:
     """Rows of a value, all axes but the last, in the example call; None where it is no tensor."""
-    meta = node.meta.get("tensor_meta")
-    shape = getattr(meta, "shape", None)
-    return None if shape is None else int(torch.Size(shape[:-1]).numel())
+    shape = _shape(node)
+    return None if shape is None else int(shape[:-1].numel())
+
+
+def num_axes(node: Node | None) -> int | None:
+    """Axes of a value in the example call; None where it is no tensor."""
+    shape = None if node is None else _shape(node)
+    return None if shape is None else len(shape)
+
+
+def _shape(node: Node) -> torch.Size | None:
+    shape = getattr(node.meta.get("tensor_meta"), "shape", None)
+    return None if shape is None else torch.Size(shape)
 
 
 def own_tensor(graph: GraphModule, name: str, value: Tensor) -> Node:
@@ -88,7 +103,7 @@ def replace_layer(graph: GraphModule, linear: Node, function: Callable[..., Any]
     with graph.graph.inserting_before(end):
         weight, bias = (
             None if value is None else own_tensor(graph, f"{linear.target}_{name}", value.detach())
-            for name, value in (("weight", layer.weight), ("bias", dict(layer.named_parameters()).get("bias")))
+            for name, value in (("weight", layer.weight), ("bias", bias_of(layer)))
         )
         args = (only_argument(linear), weight, bias, "relu" if relu else "none", *more)
         end.replace_all_uses_with(graph.graph.call_function(function, args))
