@@ -153,6 +153,7 @@ class Connection(HttpToolsProtocol):
         self._connections = connections
         self._doing = connections.board.doing
         self._received = connections.board.received
+        self._sent, self._answered = connections.board.sent, connections.board.answered
         self._is_receiving = False  # some of a request, and not all of it
         self._is_in_head = True
         self._head_bytes: Byte = 0
@@ -293,6 +294,9 @@ class Connection(HttpToolsProtocol):
     def _begin(self) -> None:
         self._is_receiving = True
         self._since = self._connections.clock()
+        # A quick client asks again before `settle` has run: uvloop reads from sockets before it calls what is due.
+        if not self._waits_for_answer and not self.transport.get_write_buffer_size():
+            self._sent[self.place] = self._answered[self.place]
         self._doing[self.place] = Doing.REQUEST
 
     def _mark_answered(self, *, is_last: bool) -> None:
@@ -319,7 +323,7 @@ class Connection(HttpToolsProtocol):
         is_sent = not self.transport.get_write_buffer_size()
         if self._is_receiving:
             if is_sent:
-                self._connections.board.sent[self.place] = self._connections.board.answered[self.place]
+                self._sent[self.place] = self._answered[self.place]
             return
         if is_sent:
             self._connections.board.settle(self.place)
