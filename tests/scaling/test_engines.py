@@ -111,6 +111,38 @@ def test_a_node_without_our_code_is_named_before_anything_is_written(tmp_path, a
     assert not (tmp_path / "out").exists()
 
 
+AUTHENTICATED_CLUSTER = """
+import os, sys
+from pricebench.scaling.cluster import LOOPBACK, QUIET
+os.environ.update(QUIET | LOOPBACK | {"RAY_AUTH_MODE": "token"})
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+def test_a_cluster_that_asks_for_a_token_gets_the_users(tmp_path, artifacts):
+    # As `ray start` makes one, where `ray get-auth-token --generate` has left a token.
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0123456789abcdef" * 4)
+    write_parquet(tmp_path / "data" / "a.parquet", 10, seed=1)
+    environment = os.environ | {"HOME": str(tmp_path)}
+    command = [sys.executable, "-c", AUTHENTICATED_CLUSTER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as cluster:
+        address = cluster.stdout.readline().strip()
+        command = [sys.executable, "-m", "pricebench", "predict", "data/", "--out", "out", "--engine", "ray"]
+        command += ["--address", address, "--artifacts", str(artifacts)]
+        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        cluster.stdin.close()
+
+    assert ended.returncode == 0, ended.stderr
+    assert len(contents(tmp_path / "out")) == 1
+
+
 CLUSTER_OF_OUR_OWN = """
 import time
 from pricebench.scaling.cluster import cluster

@@ -60,10 +60,10 @@ def cluster(address: str | None = None, *, num_cpus: int | None = None, needed_b
     """
     require("ray", needed_by)
     os.environ.update(QUIET)
-    if address is None:
-        os.environ.update(LOOPBACK)
-    else:
+    if address is not None:
         _require_answer(address)
+    if address is None or _is_loopback(address):
+        os.environ.update(LOOPBACK)
     import ray  # noqa: PLC0415 - an optional extra, and a second
 
     with (
@@ -118,11 +118,20 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _require_ray(address: str) -> None:
     """Whoever listens there is a Ray cluster: `ray.init` waits for minutes to find out, this for 40 seconds."""
+    from ray._private.authentication import authentication_token_setup as tokens  # noqa: PLC0415
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # noqa: PLC0415 - it is compiled
     from ray.exceptions import RpcError  # noqa: PLC0415
 
+    # As `ray.init` does: a cluster that `ray start` made asks for the token of ~/.ray where there is one.
+    tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    tokens.ensure_token_if_auth_enabled(None, create_token_if_missing=False)
     try:
         GcsClient(address=address)
     except RpcError as error:
