@@ -152,6 +152,16 @@ with cluster(num_cpus=1, needed_by="a test"):
 """
 
 
+def test_whoever_had_a_cluster_lives_on(tmp_path):
+    # It has files of the cluster open for as long as it lives.
+    code = f"{CLUSTER_OF_OUR_OWN.partition('    open')[0]}    pass\nopen('after', 'w').close()"
+
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+
+    assert ended.returncode == 0
+    assert (tmp_path / "after").exists()
+
+
 def test_nothing_is_left_of_a_cluster_whose_command_was_killed(tmp_path):
     with subprocess.Popen([sys.executable, "-c", CLUSTER_OF_OUR_OWN], cwd=tmp_path) as command:
         wait_until((tmp_path / "ready").exists, seconds=120)

@@ -21,7 +21,7 @@ _BETWEEN = 0.1  # seconds
 
 
 def main(folder: str) -> None:
-    """Wait, then kill whoever has files of the cluster open, and remove its folder."""
+    """Wait, then kill what is left of the cluster, and remove its folder."""
     sys.stdin.read()
     for _ in range(_LOOKS):
         left = list(_who_is_in(folder))
@@ -35,11 +35,14 @@ def main(folder: str) -> None:
 
 
 def _who_is_in(folder: str) -> Iterator[int]:
-    # Their command lines are titles that Ray gives them; their logs are open as long as they live.
+    """Ray's own processes of this cluster; whoever has started it has files of it open, too, and is none of them."""
     within = f"{Path(folder).resolve()}/"
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is somebody else's
-            if any(str(file.readlink()).startswith(within) for file in (process / "fd").iterdir()):
+            command = (process / "cmdline").read_bytes()
+            # Agents and workers give themselves a title; the folder is in the other command lines.
+            is_of_ray = command.startswith(b"ray::") or f"={within}".encode() in command
+            if is_of_ray and any(str(file.readlink()).startswith(within) for file in (process / "fd").iterdir()):
                 yield int(process.name)
 
 
