@@ -127,13 +127,14 @@ def _require_ray(address: str) -> None:
     """Whoever listens there is a Ray cluster: `ray.init` waits for minutes to find out, this for 40 seconds."""
     from ray._private.authentication import authentication_token_setup as tokens  # noqa: PLC0415
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # noqa: PLC0415 - it is compiled
-    from ray.exceptions import RpcError  # noqa: PLC0415
+    from ray.exceptions import AuthenticationError, RpcError  # noqa: PLC0415
 
-    # As `ray.init` does: a cluster that `ray start` made asks for the token of ~/.ray where there is one.
-    tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
-    tokens.ensure_token_if_auth_enabled(None, create_token_if_missing=False)
     try:
         GcsClient(address=address)
+    except AuthenticationError:
+        # Shown only where it is asked for: with a token the driver refuses the workers of a cluster that has none.
+        if not tokens.maybe_enable_token_auth_if_token_available(warn_if_disabled=False):
+            raise
     except RpcError as error:
         raise ClusterError(
             f"--address {address}: expected a Ray cluster, found something else that listens there "
