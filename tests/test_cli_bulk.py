@@ -209,10 +209,14 @@ def test_a_cluster_of_this_machine_survives_neither_ctrl_c_nor_a_kill_but_whole_
 
     # A terminal sends it to all that were started.
     process = predict(many_houses, "on-ray", "--engine", "ray", "--resume")
-    assert process.stderr.readline().endswith("shards to price\n")
+    told = process.stderr.readline()
+    assert told.endswith("shards to price\n")
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "interrupted: whole files are kept, and --resume does the rest\n")
+    # The line that was read may come again: a Ctrl-C of that moment finds rich between writing it and forgetting it.
+    *again, last = errors.splitlines()
+    assert (process.returncode, last) == (130, "interrupted: whole files are kept, and --resume does the rest")
+    assert again in ([], [told.rstrip()])
     assert contents(many_houses / "on-ray").items() < whole.items()
 
     finish(predict(many_houses, "on-ray", "--resume"))
