@@ -325,7 +325,7 @@ class _Trainer:
             model_digest=model_digest(model),
         )
         with torch.inference_mode():
-            x_NF = self._features.normalize(torch.from_numpy(self._test.features_NF)).contiguous()
+            x_NF = self._normalized(self._test)[0].cpu()
             predicted = self._price.denormalize(model(x_NF)).double().numpy()[:, 0]
         own = score(self._test.price_N, predicted)
         linear = linear_regression_score(self._train_and_validation(), self._test)

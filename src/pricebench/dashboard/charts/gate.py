@@ -7,7 +7,7 @@ import pandas as pd
 
 from pricebench.dashboard.charts import GREY, Chart
 
-VERDICT_COLORS = {"ok": "#2f9e5b", "slower": "#d6405f", "faster": "#5b8ff0", "undecided": "#c27f0e"}
+_VERDICT_COLORS = {"ok": "#2f9e5b", "slower": "#d6405f", "faster": "#5b8ff0", "undecided": "#c27f0e"}
 
 
 def intervals_chart(found: pd.DataFrame, blocks: pd.DataFrame) -> Chart:
@@ -17,7 +17,7 @@ def intervals_chart(found: pd.DataFrame, blocks: pd.DataFrame) -> Chart:
     across = alt.X("change:Q", title="head over base", axis=alt.Axis(format="+.1%"))
     colors = alt.Color(
         "verdict:N",
-        scale=alt.Scale(domain=list(VERDICT_COLORS), range=list(VERDICT_COLORS.values())),
+        scale=alt.Scale(domain=list(_VERDICT_COLORS), range=list(_VERDICT_COLORS.values())),
         legend=alt.Legend(orient="bottom", title=None),
     )
     told = ["name:N", "verdict:N", *(alt.Tooltip(f"{column}:Q", format="+.2%") for column in ("change", "low", "high"))]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from pricebench.dashboard.charts import MODE_COLORS
 from pricebench.units import Second
 
-_BLUE = "#5b8ff0"
+_BLUE = MODE_COLORS["eager"]
 _LEVEL_COLORS = {"p50": "#5b8ff0", "p90": "#c27f0e", "p99": "#e0607e"}
 _HEIGHT = 240  # px, the axis and its title included
 _LEGEND = 60

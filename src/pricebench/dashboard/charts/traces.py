@@ -7,7 +7,7 @@ import pandas as pd
 
 from pricebench.dashboard.charts import ROW, Chart
 
-PART_COLORS = {
+_PART_COLORS = {
     "compute": "#2f9e5b",
     "dispatch": "#5b8ff0",
     "python": "#e0607e",
@@ -25,8 +25,8 @@ def shares_chart(frame: pd.DataFrame) -> Chart:
     """
     names = list(dict.fromkeys(frame["mode"]))
     present = frame[frame["share"] > 0]
-    parts = [part for part in PART_COLORS if part in set(present["part"])]
-    scale = alt.Scale(domain=parts, range=[PART_COLORS[part] for part in parts])
+    parts = [part for part in _PART_COLORS if part in set(present["part"])]
+    scale = alt.Scale(domain=parts, range=[_PART_COLORS[part] for part in parts])
     bars: alt.Chart = (
         alt.Chart(present)
         .mark_bar(height=26)
