@@ -133,8 +133,14 @@ def crash(ranks: Ranks, folder: Path):
     }
 
 
+def threads():
+    """Names of all of this process's, C++'s included."""
+    return [name.read_text().strip() for name in Path("/proc/self/task").glob("*/comm")]
+
+
 if __name__ == "__main__":
     what, where = {"everything": everything, "crash": crash}[sys.argv[1]], Path(sys.argv[2])
     torch.set_num_threads(1)
     with joined() as here:
-        (where / f"{here.rank}.json").write_text(json.dumps(what(here, where)))
+        answers = what(here, where)
+    (where / f"{here.rank}.json").write_text(json.dumps(answers | {"threads": threads()}))

@@ -175,6 +175,14 @@ def test_what_fails_on_one_rank_fails_on_all_with_its_reason(trained_together):
     assert {answer["failure"] for answer in by_rank} == {f"rank {num - 1} of {num}: the disk of this rank is gone."}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the names of threads in /proc")
+def test_ranks_that_have_parted_have_no_thread_of_gloo(trained_together):
+    """One that is at work while Python ends aborts the process: torchrun reports a failure after a whole training."""
+    _, found, _ = trained_together
+
+    assert not [name for each in found for name in each["threads"] if "gloo" in name]
+
+
 def test_ranks_with_other_data_or_options_are_refused_by_name(trained_together):
     num, by_rank, _ = trained_together
 

@@ -17,6 +17,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
+
+# The defaults of its functions keep the process group that is there when it is first imported, which torch._dynamo does
+# (2.15): the group would outlive its end, and with it gloo's threads, which abort a process that exits meanwhile.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
