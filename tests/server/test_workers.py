@@ -82,12 +82,25 @@ def two_workers(folder):
         yield server
 
 
+def said(server, number, what):
+    return sum(line.startswith(f"worker {number} {what}") for line in server.lines)
+
+
 def kill(server, number):
     """End a worker as nobody can foresee, and wait until that is known."""
-    name = "pricebench_worker_restarts_total"
-    before = server.metrics()[name]
+    before = said(server, number, "died")
     os.kill(server.workers()[number], signal.SIGKILL)
-    server.until(lambda: server.metrics()[name] > before)
+    server.until(lambda: said(server, number, "died") > before)
+
+
+def until_ready(server):
+    """Whoever took a dead worker's place is; the supervisor says so, who gives it connections from then on."""
+
+    def is_so():
+        is_told = all(said(server, number, "died") == said(server, number, "is ready") for number in (0, 1))
+        return is_told and server.metrics()["pricebench_ready_workers"] == 2
+
+    server.until(is_so)
 
 
 def test_a_worker_that_is_killed_is_replaced_and_others_notice_nothing(two_workers):
@@ -103,7 +116,7 @@ def test_a_worker_that_is_killed_is_replaced_and_others_notice_nothing(two_worke
     # Connections that were open, to either worker, go on as if nothing had happened.
     replies = [server.ask("POST", "/v1/price", json.dumps(HOUSE), JSON, connection=connection) for connection in idle]
     assert {reply.status for reply in replies} <= {200}
-    server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+    until_ready(server)
     after = server.workers()
     assert after[1] == before[1]
     assert after[0] != before[0]
@@ -116,6 +129,7 @@ ANSWERED_BY_NO_WORKER = 'pricebench_requests_total{endpoint="other",status="503"
 
 def test_a_request_that_a_dead_worker_had_is_a_503(two_workers):
     server = two_workers
+    until_ready(server)
     # The test before this one has closed its connections, most of which one worker had.
     server.until(lambda: server.metrics()["pricebench_connections"] == 1)
     with ExitStack() as stack:
@@ -163,7 +177,7 @@ def first_in_line(core):
 @pytest.mark.parametrize("_", range(3))
 def test_a_worker_that_is_killed_just_after_an_answer_has_left_sends_no_second_one(two_workers, _):
     server = two_workers
-    server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+    until_ready(server)
     server.until(lambda: server.metrics()["pricebench_connections"] == 1)
     one = server.workers()[1]
     with ExitStack() as stack:
@@ -187,13 +201,13 @@ def test_a_worker_that_is_killed_just_after_an_answer_has_left_sends_no_second_o
 
 def test_under_load_every_request_is_answered_when_workers_are_killed(two_workers):
     server = two_workers
-    server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+    until_ready(server)
 
     with Clients(server) as clients:
         for number in (0, 1):
             clients.wait_for(200)
             kill(server, number)
-            server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+            until_ready(server)
         clients.wait_for(200)
 
     # None was lost: each has a price, or a 503 that says why not.
@@ -228,7 +242,7 @@ def test_a_worker_that_hangs_is_replaced_and_what_it_had_is_a_503(folder):
         # The hung one had not read what came on these; another did.
         assert [reply.status for reply in replies] == [200] * 4
         assert {tuple(statuses) for statuses, _ in found} == {(200,), (503,)}
-        server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+        until_ready(server)
         assert stopped not in server.workers()
         assert server.metrics()["pricebench_worker_restarts_total"] == 1
 
@@ -316,7 +330,7 @@ def test_a_signal_loads_a_good_model_and_refuses_a_broken_one_while_clients_are_
 
             # A worker that begins now has what was accepted, not what is in the folder.
             kill(server, 1)
-            server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+            until_ready(server)
             assert {server.price(HOUSE).body["model"] for _ in range(8)} == {first}
 
             put(other, folder)
@@ -327,7 +341,7 @@ def test_a_signal_loads_a_good_model_and_refuses_a_broken_one_while_clients_are_
 
             # A worker that begins later has the same.
             kill(server, 0)
-            server.until(lambda: server.metrics()["pricebench_ready_workers"] == 2)
+            until_ready(server)
             assert {server.price(HOUSE).body["model"] for _ in range(8)} == {second}
 
         metrics = server.metrics()

@@ -112,8 +112,9 @@ class Connections:
     def closed(self, connection: Connection) -> None:
         """Forget it."""
         self._open.discard(connection)
-        self.counters.set("connections", float(len(self._open)))
+        # Before it is counted: who sees the count knows that the supervisor hears of it before what comes next.
         self._on_close(connection.place)
+        self.counters.set("connections", float(len(self._open)))
 
     def answered(self, connection: Connection) -> None:
         """Mark it as doing nothing after this turn of the loop, which has sent its answer unless the client is slow."""

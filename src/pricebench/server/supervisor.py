@@ -332,7 +332,9 @@ class Supervisor:
             self._reloads.accepted(worker, generation, digest)
             return
         self._reloads.begun(worker, generation)
-        if not self._was_ready and all(each.is_ready for each in self._workers.values()):
+        if self._was_ready:
+            self._say(f"worker {worker.number} is ready")
+        elif all(each.is_ready for each in self._workers.values()):
             self._was_ready = self._reloads.is_open = True
             self._say_ready(digest)
 
