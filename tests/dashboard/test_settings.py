@@ -23,6 +23,14 @@ def test_a_server_and_the_file_of_its_token_survive_it_too():
     assert Settings.from_arguments(settings.arguments()) == settings
 
 
+def test_where_runs_are_survives_it_and_is_below_the_reports_by_default():
+    settings = Settings(reports=Path("my reports"), runs_from="s3://bucket/my runs")
+
+    assert Settings.from_arguments(settings.arguments()) == settings
+    assert settings.runs == "s3://bucket/my runs"
+    assert Settings(reports=Path("my reports")).runs == Path("my reports/history")
+
+
 def test_an_unknown_option_is_refused(capsys):
     with pytest.raises(SystemExit):
         Settings.from_arguments(["--report", "x", "--port", "1"])

@@ -35,6 +35,23 @@ def test_a_run_without_a_readable_time_is_kept_and_never_the_latest(opened):
     assert history.runs["stored_at"].isna().tolist() == [True, False]
 
 
+def test_the_state_is_another_when_a_run_is_replaced_added_or_taken_away_and_else_the_same(tmp_path):
+    def state():
+        return open_history(tmp_path / "history", cache_home=tmp_path / "cache").state
+
+    path = store(tmp_path / "history", run(number=1))
+    states = [state()]
+    assert state() == states[0]
+    store(tmp_path / "history", run(entry(median=12.5), number=1))
+    states.append(state())
+    store(tmp_path / "history", run(number=2))
+    states.append(state())
+    path.unlink()
+    states.append(state())
+
+    assert len(set(states)) == 4
+
+
 def test_a_series_never_joins_two_fingerprints(opened):
     history = opened(run(number=1), run(number=2, fingerprint="other"), run(number=3))
 

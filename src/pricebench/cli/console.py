@@ -34,6 +34,10 @@ WorkloadOption = Annotated[
     str, typer.Option("--workload", metavar="NAME", help="Your model: module:function or path/to/file.py:function.")
 ]
 ReportsOption = Annotated[Path, typer.Option("--reports", metavar="DIR", help="Folder of stored runs and reports.")]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="FOLDER|URL", help="Any folder of pytest-benchmark files instead of DIR/history."),
+]
 
 
 def names_in(text: str) -> list[str]:

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pricebench.cli.console import ArtifactsOption, ReportsOption
+from pricebench.cli.console import ArtifactsOption, FromOption, ReportsOption
 
 
 def dashboard(
     *,
     reports: ReportsOption = Path("reports"),
+    runs_from: FromOption = None,
     artifacts: ArtifactsOption = Path("artifacts"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="On this machine's own address, 127.0.0.1.")] = 8501,
     server: Annotated[
@@ -27,7 +28,13 @@ def dashboard(
     from pricebench.dashboard.server import serve
     from pricebench.dashboard.settings import Settings
 
-    settings = Settings(reports=reports, artifacts=artifacts, server=server, server_token_file=server_token_file)
+    settings = Settings(
+        reports=reports,
+        runs_from=runs_from,
+        artifacts=artifacts,
+        server=server,
+        server_token_file=server_token_file,
+    )
     if server is not None or server_token_file is not None:
         from pricebench.dashboard.price_server import price_server
 

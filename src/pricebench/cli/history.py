@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pricebench.cli.console import JsonOption, ReportsOption, result, talk
+from pricebench.cli.console import FromOption, JsonOption, ReportsOption, result, talk
 
 if TYPE_CHECKING:
     from pricebench.cli.tables import Grid
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="What the stored runs say: list them, show one, compare two, find steps.")
 
-FromOption = Annotated[
-    str | None,
-    typer.Option("--from", metavar="FOLDER|URL", help="Any folder of pytest-benchmark files instead of DIR/history."),
-]
 MarkdownOption = Annotated[bool, typer.Option("--markdown", help="Print GitHub Markdown, for a pull request.")]
 FingerprintOption = Annotated[str | None, typer.Option(help="Only runs of this fingerprint.")]
 BranchOption = Annotated[str | None, typer.Option(help="Only runs of this branch.")]

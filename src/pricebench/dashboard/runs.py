@@ -16,7 +16,6 @@ from pricebench.limits.benchmarks import limit_of
 from pricebench.limits.records import Limits
 from pricebench.units import Second
 
-FOLDER = "history"
 UNKNOWN = "unknown machine"
 NO_SHAPE = "all"  # where a benchmark has one shape only, and no parameter names it
 # Of these, the slowest are left out of the picture unless asked for: they would squeeze the others into one line.

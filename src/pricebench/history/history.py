@@ -5,10 +5,12 @@ Tables are Arrow's, so that opening imports no pandas; `runs`, `benchmarks` and 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,6 +87,7 @@ class History:
         self.name = place.name
         self.num_read = index.num_read
         files = rows_at(index.rows.drop_columns(["benchmarks", "cases"]), index.valid)
+        self._stamps = files.select(["path", "stamp"])
         is_run = np.array([reason is None for reason in files["reason"].to_pylist()], dtype=bool)
         broken = rows_at(files, np.flatnonzero(~is_run))
         self.unreadable = tuple(map(Unreadable, broken["path"].to_pylist(), broken["reason"].to_pylist()))
@@ -103,6 +106,12 @@ class History:
         moments = [None if at is None else _EPOCH + timedelta(microseconds=at) for at in times]
         others = self.run_table.drop_columns(["stored_at"]).to_pylist()
         return [{**row, "stored_at": moment} for row, moment in zip(others, moments, strict=True)]
+
+    @cached_property
+    def state(self) -> str:
+        """A digest over all files and their stamps: another one when a run is added, replaced or taken away."""
+        listed = "\n".join(chain(*(column.to_pylist() for column in self._stamps.columns)))
+        return hashlib.sha256(listed.encode()).hexdigest()
 
     @cached_property
     def measurements(self) -> Measurements:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pricebench.dashboard.charts.history import PICKED, timeline_chart
-from pricebench.dashboard.runs import FOLDER, folders_changed, of_machine, run_labels
+from pricebench.dashboard.runs import of_machine, run_labels
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.timeline import (
     Line,
@@ -36,7 +36,6 @@ def show(settings: Settings) -> None:
     lines = _choose_lines(lines_of(history, machine, workload))
     branch, runs = _choose_runs(mine)
     is_log = st.toggle("Logarithmic", key="log", bind="query-params")
-    changed = folders_changed(settings.reports / FOLDER)
     ids = runs["run"].tolist()
     span = (ids[0], ids[-1], len(ids))
     st.caption(
@@ -46,7 +45,7 @@ def show(settings: Settings) -> None:
     pictures = {}
     for shape in dict.fromkeys(line.shape for line in lines):
         shown = tuple(line for line in lines if line.shape == shape)
-        pictures[shape] = _picture(history, changed, shown, ids, span, branch)
+        pictures[shape] = _picture(history, history.state, shown, ids, span, branch)
         _show_picture(shown[0].bench, shape, pictures[shape], is_log=is_log)
     _show_steps(pictures)
     _show_comparison(history, mine, workload)
@@ -93,7 +92,7 @@ def _choose_runs(mine: pd.DataFrame) -> tuple[str | None, pd.DataFrame]:
 @st.cache_data(max_entries=300, show_spinner=False)
 def _picture(
     _history: History,
-    changed: tuple[tuple[str, int], ...],  # noqa: ARG001 - part of the key, which the history is not
+    state: str,  # noqa: ARG001 - part of the key, which the history is not
     lines: tuple[Line, ...],
     _runs: list[str],
     span: tuple[str, str, int],  # noqa: ARG001 - names the runs: thousands of ids would take longer to compare

@@ -17,11 +17,11 @@ from pricebench.dashboard.desk import PriceDesk
 from pricebench.dashboard.house_inputs import Input, wrong_values
 from pricebench.dashboard.plain import line_of, plain, plain_long
 from pricebench.dashboard.price_server import PriceServer, price_server
-from pricebench.dashboard.runs import FOLDER, UNKNOWN, folders_changed, machines, of_machine, run_labels
+from pricebench.dashboard.runs import UNKNOWN, folders_changed, machines, of_machine, run_labels
 from pricebench.dashboard.settings import Settings
 from pricebench.dashboard.workloads import implied_workload, runs_of, workloads_of
 from pricebench.errors import ArtifactError, PricebenchError
-from pricebench.history import History, HistoryError, open_history
+from pricebench.history import History, open_history
 
 BENCHMARKS = "uv run pytest benchmarks"
 # A list of thousands is no choice; an older run is reached from its point in History, or by its address.
@@ -153,33 +153,44 @@ def _typed(given: Input) -> float:
 
 def history_or_none(settings: Settings) -> History | None:
     """The stored runs; None where there is no folder of them."""
-    folder = settings.reports / FOLDER
     try:
-        return _history(folder, folders_changed(folder))
-    except HistoryError:
+        return _history(settings.runs)
+    except PricebenchError:
         return None
 
 
 def history_or_stop(settings: Settings) -> History:
     """The stored runs, or a sentence that says how to make one and the end of the page."""
-    folder = settings.reports / FOLDER
+    if settings.runs_from is not None and st.button("Look for new runs"):
+        _opened.clear()
     making = f"{BENCHMARKS}{reports_option(settings)}"
     try:
-        history = _history(folder, folders_changed(folder))
-    except HistoryError:
-        command(f"There is no folder {folder} yet. Make a first run; it takes some minutes:", making)
+        history = _history(settings.runs)
+    except PricebenchError as error:
+        if settings.runs_from is None:
+            command(f"There is no folder {settings.runs} yet. Make a first run; it takes some minutes:", making)
+        else:
+            refuse(str(error))
         st.stop()
     unreadable(history.unreadable)
     if not len(history.run_table):
-        command(f"There are no stored runs in {folder} yet. Make one; it takes some minutes:", making)
+        if settings.runs_from is None:
+            command(f"There are no stored runs in {history.name} yet. Make one; it takes some minutes:", making)
+        else:
+            st.info(plain(f"There are no stored runs in {history.name} yet."))
         st.stop()
     return history
 
 
-# A file that was changed in place leaves its folder's time alone, so the folder is looked at again now and then.
+def _history(runs: Path | str) -> History:
+    return _opened(runs, folders_changed(runs) if isinstance(runs, Path) else ())
+
+
+# A file that was changed in place leaves its folder's time alone, so the folder is looked at again now and then; and so
+# is what is not a folder of `reports`, which tells nothing of its changes.
 @st.cache_resource(max_entries=2, ttl=300, show_spinner="Reading the stored runs …")
-def _history(folder: Path, changed: tuple[tuple[str, int], ...]) -> History:  # noqa: ARG001 - part of the key
-    return open_history(folder)
+def _opened(runs: Path | str, changed: tuple[tuple[str, int], ...]) -> History:  # noqa: ARG001 - part of the key
+    return open_history(runs)
 
 
 def choose_workload(stated: Iterable[str], *, page: str, preferred: str | None = None) -> str:
