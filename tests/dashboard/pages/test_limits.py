@@ -33,6 +33,23 @@ def test_a_benchmark_stands_below_its_roof(machine):
     assert EVIL not in markdown(app)
 
 
+def test_the_number_of_threads_that_was_measured_is_shown_first(machine):
+    folder = machine / "reports" / "limits"
+    limits(rate("torch.mm", 60), rate("torch.mm", 100, threads=2), machine=dict(FACTS)).save(
+        folder / "aaaaaaaaaa_20260102T000000Z.json"
+    )
+    for path in (machine / "reports" / "history").rglob("*.json"):
+        path.unlink()
+    measured = [stored_benchmark("test_forward", ("eager", "full"), 2e-3, info=INFO | {"threads": 2})]
+    keep(machine / "reports", stored_run(measured, facts={**FACTS, "threads": 2}))
+
+    app = opened(machine, "limits")
+
+    assert not app.exception
+    assert app.selectbox(key="limits-threads").value == "2"
+    assert not app.code
+
+
 def test_without_a_run_of_this_machine_the_roofs_are_drawn_and_the_command_is_named(tmp_path):
     folder = tmp_path / "reports" / "limits"
     folder.mkdir(parents=True)

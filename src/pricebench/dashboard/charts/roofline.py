@@ -11,6 +11,7 @@ import pandas as pd
 from pricebench.dashboard.charts import GREY, colors_for
 
 _HEIGHT = 460
+_NAMED_AT = 20  # of the points of a slope
 
 
 def roofline_chart(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[str]) -> alt.LayerChart:
@@ -41,14 +42,15 @@ def roofline_chart(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Seque
             tooltip=["roof:N"],
         )
     )
-    # Each name stands at the upper end of its roof: right of the slower memory, left of the faster.
-    ends = roofs.sort_values("intensity").groupby("roof", sort=False).tail(1)
-    levels, slopes = (ends[ends["kind"] == kind] for kind in ("arithmetic", "memory"))
-    fastest = slopes["intensity"] == slopes["intensity"].min()
+    # A level is named at its right end; a slope on the way, above the faster memory and below the slower.
+    parts = roofs.sort_values("intensity").groupby("roof", sort=False)
+    ends, middles = parts.tail(1), parts.nth(_NAMED_AT)
+    slopes = middles[middles["kind"] == "memory"]
+    is_fastest = slopes["rate"] == slopes["rate"].max()
     places: tuple[tuple[pd.DataFrame, Literal["left", "right"], int, int], ...] = (
-        (levels, "right", 0, -8),
-        (slopes[fastest], "right", -14, 4),
-        (slopes[~fastest], "left", 4, 14),
+        (ends[ends["kind"] == "arithmetic"], "right", 0, -8),
+        (slopes[is_fastest], "right", -8, -8),
+        (slopes[~is_fastest], "left", 8, 12),
     )
     names = [
         alt.Chart(part).mark_text(align=align, dx=dx, dy=dy, color=GREY).encode(x=across, y=up, text="roof:N")

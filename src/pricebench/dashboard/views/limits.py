@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from pricebench.dashboard.charts.roofline import roofline_chart
@@ -33,11 +35,14 @@ def show(settings: Settings) -> None:
             page="limits",
         )
     limits = next(limits for path, limits in reports.found.items() if path.stem == chosen)
-    numbers = {str(number): str(number) for number in sorted({rate.threads for rate in limits.rates})}
+    numbers = sorted({rate.threads for rate in limits.rates})
+    newest = _newest_runs(settings, limits)
+    measured = next((str(number) for number in numbers if number in newest), None)
     with right:
-        threads = int(parts.choose("Threads", numbers, name="threads", page="limits"))
+        labels = {str(number): str(number) for number in numbers}
+        threads = int(parts.choose("Threads", labels, name="threads", page="limits", preferred=measured))
     parts.warn(limits.warnings)
-    run = _newest_run(settings, limits, threads)
+    run = newest.get(threads)
     points = points_frame(limits, run.benchmarks if run else (), threads)
     if run is None:
         option = f"--threads {threads}{parts.reports_option(settings)}"
@@ -68,16 +73,16 @@ def _label(limits: Limits) -> str:
     return line_of(f"{limits.started} · {limits.machine.get('cpu', 'unknown CPU')} · {limits.fingerprint}")
 
 
-def _newest_run(settings: Settings, limits: Limits, threads: int) -> Run | None:
-    """The newest run of the same machine on so many threads; only that one is read, the index knows the others."""
+def _newest_runs(settings: Settings, limits: Limits) -> dict[int, Run]:
+    """The newest run of the same machine, by number of threads; only these are read, the index knows the others."""
     history = parts.history_or_none(settings)
     if history is None:
-        return None
+        return {}
+    found: dict[int, Run] = {}
     for row in history.runs.iloc[::-1].itertuples():
         facts = as_mapping(row.facts)
-        if facts.get("threads") == threads and is_of(limits, facts):
-            try:
-                return history.run(str(row.run))
-            except PricebenchError:
-                continue
-    return None
+        threads = facts.get("threads")
+        if isinstance(threads, int) and threads not in found and is_of(limits, facts):
+            with suppress(PricebenchError):
+                found[threads] = history.run(str(row.run))
+    return found
