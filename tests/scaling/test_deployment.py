@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ class Asking:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    options = ("--replicas", "2", "--receive-timeout", "3s", "--idle-timeout", "2s")
+    options = ("--replicas", "2", "--receive-timeout", "3s", "--idle-timeout", "2s", "--hang-timeout", "3s")
     running = Running(saved_model(tmp_path_factory.mktemp("serving") / "artifacts"), *options)
     yield running
     pids = descendants(running.process.pid)
@@ -216,6 +217,28 @@ def test_a_killed_replica_is_replaced_and_costs_only_what_it_had_at_hand(server)
     lost = [status for status, _ in asking.answers if status != 200]
     assert len(lost) <= clients
     assert {status for status, _ in asking.answers[-10:]} == {200}
+
+
+def started_at(pid):
+    """Clock ticks since the machine began (proc(5), field 22)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def test_a_replica_that_hangs_is_replaced(server):
+    # The oldest: Ray waits for ever for one that is still starting (2.60).
+    hung = min(server.replicas(), key=started_at)
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        until = time.monotonic() + PATIENCE
+        while hung in server.replicas() or len(server.replicas()) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(hung, signal.SIGCONT)
+
+    # In turns to both, as Ray chooses.
+    assert [server.ask()[0] for _ in range(10)] == [200] * 10
 
 
 def test_a_request_that_does_not_arrive_and_a_connection_that_asks_nothing_are_ended(server):
