@@ -160,10 +160,8 @@ def _sums(report: dict[str, Any]) -> list[str]:
     for rows in ROWS:
         whole, without = (median(seconds_of(report, RANKS, rows, way)) for way in (WHOLE, WITHOUT))
         cost = whole - without
-        lines.append(
-            f"| {rows:,} | {format_duration(whole)} | {format_duration(without)} | {format_duration(max(cost, 0.0))} | "
-            f"{max(cost, 0.0) / whole:.0%} |"
-        )
+        told = f"{format_duration(cost)} | {cost / whole:.0%}" if cost > 0 else "not to be seen | -"
+        lines.append(f"| {rows:,} | {format_duration(whole)} | {format_duration(without)} | {told} |")
     alone = report["messages"][str(GRADIENTS)]
     alpha, rate = alpha_and_beta(report)
     lines += [

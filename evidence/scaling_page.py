@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evidence import bulk, ranks
+from evidence import bulk, gate_shards, ranks, serving_ray
 from pricebench.units import format_duration
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,13 @@ def history(report: dict[str, Any]) -> str:
     return "\n".join([*lines, "", told]) + "\n"
 
 
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"ranks": ranks.table, "bulk": bulk.table, "history": history}
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "ranks": ranks.table,
+    "bulk": bulk.table,
+    "serving": serving_ray.table,
+    "gate": gate_shards.table,
+    "history": history,
+}
 
 
 def rendered(text: str) -> str:

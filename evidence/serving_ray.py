@@ -236,6 +236,49 @@ def line(result: dict[str, Any]) -> str:
     )
 
 
+def table(report: dict[str, Any]) -> str:
+    """A row per contender: requests a second by load; of one load the latencies, and what is not the application's."""
+    results = report["results"]
+    rounds = 1 + max(result["round"] for result in results)
+    titles = [f"{load.connections} x {load.houses}" for load in LOADS]
+    lines = [
+        f"| | {' | '.join(titles)} | p50, ms | p99, ms | beyond the application, ms |",
+        "|---|" + "---:|" * (len(LOADS) + 3),
+    ]
+    for contender in CONTENDERS:
+        by_load = [
+            [result for result in results if result["contender"] == contender.name and _is_of(result, load)]
+            for load in LOADS
+        ]
+        of_many = by_load[1]
+        beyond = [each["mean_s"] - each["mean_in_application_s"] for each in of_many]
+        cells = [
+            *(_over_rounds([each["requests"] / each["seconds"] for each in found], "{:,.0f}") for found in by_load),
+            *(_over_rounds([each["percentiles_s"][place] * 1e3 for each in of_many], "{:.3g}") for place in (50, 99)),
+            _over_rounds([seconds * 1e3 for seconds in beyond], "{:.3g}"),
+        ]
+        lines.append(f"| {contender.name} | {' | '.join(cells)} |")
+    answers = sum((Counter(result["statuses"]) for result in results), Counter())
+    machine = report["machine"]
+    told = (
+        f"Requests a second by connections x houses of a request, and of {titles[1]} the latencies: medians of "
+        f"{rounds} rounds, and their range; one replica or worker. "
+        f"{', '.join(f'{num:,} answers {status}' for status, num in sorted(answers.items()))}. "
+        f"{machine['cpu']}, {report['cores']} cores, torch {machine['torch']}, ray {report['ray']}, "
+        f"{report['started'][:10]}."
+    )
+    return "\n".join([*lines, "", told]) + "\n"
+
+
+def _is_of(result: dict[str, Any], load: Load) -> bool:
+    return (result["connections"], result["houses"]) == (load.connections, load.houses)
+
+
+def _over_rounds(values: list[float], form: str) -> str:
+    middle, low, high = (form.format(value) for value in (np.median(values), min(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
 def main() -> None:
     """Measure, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
