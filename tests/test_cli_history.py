@@ -164,7 +164,7 @@ def test_changes_of_several_workloads_name_them(folder):
 def test_series_too_short_to_judge_are_counted():
     result = history("changes", "--reports", COMMITTED, "--fingerprint", "642c6316b8")
 
-    assert "60 have fewer than 6 runs and were not judged" in result.stdout
+    assert "0 steps in 60 series of 4 runs; 60 have fewer than 6 runs and were not judged" in result.stdout
 
 
 def test_a_nan_in_a_file_is_null_in_json(folder):

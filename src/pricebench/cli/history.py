@@ -155,6 +155,7 @@ def changes(
         _print_json({"history": history.name, "changes": [_change_json(change) for change in shown]})
         return
     from pricebench.history import short_names
+    from pricebench.history.changepoints import MIN_POINTS
     from pricebench.units import format_duration
 
     names = short_names([change.benchmark for change in shown])
@@ -192,11 +193,13 @@ def changes(
     ]
     if rows:
         _print([_grid(titles, rows, numbers=("before", "after", "change", "runs", "score"))], as_markdown=as_markdown)
-    num_series = len(history.series_rows)
-    num_short = sum(len(points) < 6 for points in history.series_rows.values())
-    short = f"; {num_short:,} have fewer than 6 runs and were not judged" if num_short else ""
+    lengths = [len(rows) for key, rows in history.series_rows.items() if fingerprint in (None, key.fingerprint)]
+    num_runs = sum(fingerprint in (None, of_run) for of_run in history.run_table["fingerprint"].to_pylist())
+    needed = 2 * MIN_POINTS
+    num_short = sum(length < needed for length in lengths)
+    short = f"; {num_short:,} have fewer than {needed} runs and were not judged" if num_short else ""
     _say(
-        [f"{len(found):,} steps in {num_series:,} series of {history.run_table.num_rows:,} runs{short}. Advisory."],
+        [f"{len(found):,} steps in {len(lengths):,} series of {num_runs:,} runs{short}. Advisory."],
         as_markdown=as_markdown,
     )
     _say_rest(len(shown), len(found), "steps")
