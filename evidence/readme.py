@@ -13,7 +13,7 @@ from pricebench.limits.benchmarks import limit_of
 from pricebench.limits.records import newest_for
 from pricebench.recommend.report import Report
 from pricebench.recommend.table import percent
-from pricebench.units import format_duration
+from pricebench.units import counted, format_duration
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -97,10 +97,9 @@ def conditions(run: Run) -> str:
     steady = [item for item in run.benchmarks if item.function == "test_forward"]
     error = max(float(item.extra_info["max_abs_error"]) for item in steady)
     warnings = "; ".join(run.warnings) or "none"
-    threads = f"{facts['threads']} thread{'' if facts['threads'] == 1 else 's'}"
     return (
         f"Medians per call in one process, in brackets the ratio to eager; the last two columns are single events. "
-        f"{facts['cpu']}, {facts['logical_cores']} cores, {threads}, {facts['system']}, "
+        f"{facts['cpu']}, {facts['logical_cores']} cores, {counted(facts['threads'], 'thread')}, {facts['system']}, "
         f"Python {facts['python']}, torch {facts['torch']}, float32, data {run.data}, {run.datetime[:10]}, "
         f"commit {run.commit[:8]}. An epoch keeps its residual batch. Largest error of a forward pass against eager in "
         f"float64: {error:.1e} standard deviations of the price. Warnings: {warnings}. One process is one sample of a "

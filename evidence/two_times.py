@@ -32,7 +32,7 @@ from pricebench.paired.statistics import log_ratios, median_seconds
 from pricebench.paired.worker import Process
 from pricebench.paired.workspace import Workspace
 from pricebench.reports import finite
-from pricebench.units import format_duration
+from pricebench.units import counted, format_duration
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "where-2x-is-true.md"
@@ -193,12 +193,11 @@ def table(report: dict[str, Any]) -> str:
             lines.append(f"| {arm} | {' | '.join(cells)} |")
     machine = report["machine"]
     others = float(np.median([block.others or 0.0 for block in found]))
-    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
     told = (
         "Medians, and in brackets how many times faster than eager with 95 % intervals; "
         f"{len(found)} blocks of forked, interleaved processes. {machine['cpu']}, {report['cores']} cores, "
-        f"{threads}, torch {machine['torch']}, {report['started'][:10]}; other programs used "
-        f"{others:.2f} cores."
+        f"{counted(machine['threads'], 'thread')}, torch {machine['torch']}, {report['started'][:10]}; "
+        f"other programs used {others:.2f} cores."
     )
     return "\n".join([*lines, "", told]) + "\n"
 

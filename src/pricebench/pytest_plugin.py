@@ -27,6 +27,7 @@ from pricebench.history import Benchmark, Fingerprint, Group, cells, side_by_sid
 from pricebench.limits.benchmarks import limit_of, told
 from pricebench.limits.records import Limits, LimitsError, newest_for
 from pricebench.load import LoadMeter
+from pricebench.units import counted
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -264,7 +265,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     facts = kept.fingerprint
     header = (
         f"fingerprint: {facts.digest} ({facts.cpu}, {facts.logical_cores} cores, {facts.system}, "
-        f"Python {facts.python}, torch {facts.torch}, {facts.blas}, {facts.threads} threads, {facts.device})"
+        f"Python {facts.python}, torch {facts.torch}, {facts.blas}, {counted(facts.threads, 'thread')}, {facts.device})"
     )
     return [header, *([f"history: {kept.comparison}"] if kept.comparison else [])]
 

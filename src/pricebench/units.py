@@ -44,6 +44,15 @@ def format_rate(per_second: float) -> str:
     return f"{_three_digits(per_second / 1e9)} G/s"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "thread"), counted(2048, "row")
+    ('1 thread', '2,048 rows')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_dollars(amount: Dollar) -> str:
     """Whole dollars with thousands separators.
 

@@ -71,7 +71,7 @@ def test_answers_are_listed_with_machine_torch_and_need():
 
     assert table["answer"].tolist() == ["fx", "eager"]
     assert table["torch"].tolist() == ["2.15.0", "2.11.0"]
-    assert table["machine"].tolist() == ["made, 2 cores, cpu, 1 threads", "another, 2 cores, cpu, 1 threads"]
+    assert table["machine"].tolist() == ["made, 2 cores, cpu, 1 thread", "another, 2 cores, cpu, 1 thread"]
     assert table["need"].tolist()[0] == ("latency: 1 single; 1,000,000 calls and 10 restarts a day; cold cache")
     assert table["against eager"].tolist()[1] == "-"
 

@@ -10,6 +10,7 @@ import typer
 
 from pricebench.cli.console import INTERRUPTED, budget_bar, talk
 from pricebench.scaling import Engine
+from pricebench.units import counted
 
 if TYPE_CHECKING:
     from pricebench.scaling.manifest import Finished, Manifest
@@ -147,7 +148,7 @@ def _price(
         talk.print(words, markup=False)
     engine = on_ray(pricing, address) if is_on_ray else here(pricing, predictor)
     with budget_bar(_state) as (say, show):
-        say(f"{_counted(len(job.shards) - len(job.finished), 'shard')} to price")
+        say(f"{counted(len(job.shards) - len(job.finished), 'shard')} to price")
         return run(job, out, engine, bad_rows=bad_rows, show=_summed(job, show)), False
 
 
@@ -170,8 +171,4 @@ def _state(progress: tuple[int, int, int]) -> tuple[float, float, str]:
 
 def _told(job: Manifest) -> str:
     rows = sum(shard.rows for shard in job.finished.values())
-    return f"{_counted(rows, 'row')} priced, {_counted(len(job.shards), 'file')}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{counted(rows, 'row')} priced, {counted(len(job.shards), 'file')}"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pricebench.cli.console import result
-from pricebench.units import format_duration
+from pricebench.units import counted, format_duration
 
 if TYPE_CHECKING:
     from pricebench.profiling import Analysis, Gaps
@@ -26,9 +26,10 @@ def print_analyses(analyses: Mapping[str, Analysis]) -> None:
 
     capture = next(iter(analyses.values())).capture
     assert capture is not None
-    batch = f"{capture.rows:,} rows" if capture.rows != 1 else "1 row"
     result.print(
-        f"where a step goes: {capture.run}, {batch}, {capture.device}, {capture.threads} threads", markup=False
+        f"where a step goes: {capture.run}, {counted(capture.rows, 'row')}, {capture.device}, "
+        f"{counted(capture.threads, 'thread')}",
+        markup=False,
     )
     _print_shares(analyses)
     result.print("gaps: stretches of a step in which no operator runs, their number and length")

@@ -9,7 +9,7 @@ from pricebench.cliff.records import Report
 from pricebench.cliff.schedule import AFTER, BEFORE, FIRST, OTHER, Kind, Order
 from pricebench.cliff.stalls import Spread, Stall
 from pricebench.section import Section, one_line
-from pricebench.units import format_duration
+from pricebench.units import counted, format_duration
 
 NONE = "-"
 
@@ -133,9 +133,9 @@ def conditions(report: Report) -> list[str]:
     shapes = ", ".join(f"{name} {rows:,}" for name, rows in facts["shapes"].items())
     sentences = []
     sentences.append(
-        f"{machine['cpu']}, {machine['logical_cores']} cores, {facts['threads']} threads, {machine['system']}, "
-        f"Python {machine['python']}, torch {machine['torch']}, {machine['device']}; workload {facts['workload']} "
-        f"(rows: {shapes}); {report.started}, fingerprint {report.fingerprint}."
+        f"{machine['cpu']}, {machine['logical_cores']} cores, {counted(facts['threads'], 'thread')}, "
+        f"{machine['system']}, Python {machine['python']}, torch {machine['torch']}, {machine['device']}; "
+        f"workload {facts['workload']} (rows: {shapes}); {report.started}, fingerprint {report.fingerprint}."
     )
     sentences += [f"Of the workload: {note}." for note in facts.get("notes", ())]
     if report.toolchain:

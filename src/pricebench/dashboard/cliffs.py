@@ -17,7 +17,7 @@ from pricebench.cliff.table import conditions, sections
 from pricebench.dashboard.charts import Chart
 from pricebench.dashboard.plain import line_of
 from pricebench.section import Section
-from pricebench.units import Second, format_duration
+from pricebench.units import Second, counted, format_duration
 
 FOLDER = "cliff"
 PLAIN = "compile"  # the arm without a remedy: torch.compile as it comes
@@ -80,11 +80,10 @@ def finding_of(report: Report, kind: Kind) -> str:
     later = _later_stalls(analysis, PLAIN)
     if report.conditions["counts_only"]:
         num = analysis.num_graphs(PLAIN) or 0
-        graphs = f"{num} graph{'' if num == 1 else 's'}"
-        return f"{PLAIN} compiled {graphs} along the schedule; the report holds counts and no times."
+        return f"{PLAIN} compiled {counted(num, 'graph')} along the schedule; the report holds counts and no times."
     if not later:
         return f"{PLAIN} stalled at no size after its first call."
-    told = ", ".join(f"{format_duration(stall.cold.middle)} at {_rows(stall.rows)}" for stall in later)
+    told = ", ".join(f"{format_duration(stall.cold.middle)} at {counted(stall.rows, 'row')}" for stall in later)
     warm = [stall.warm.middle for stall in later if stall.warm]
     again = f" (with a warm cache {_span(warm)})" if warm else ""
     sentences = [f"The first batch of a new size stops {PLAIN} to compile again: {told}{again}."]
@@ -117,10 +116,6 @@ def _removes_the_stall(analysis: Analysis, arm: str) -> bool:
         and not analysis.silently_eager(arm)
         and all(call.rows_run >= call.rows for call in analysis.served(arm))
     )
-
-
-def _rows(number: int) -> str:
-    return f"{number:,} row{'' if number == 1 else 's'}"
 
 
 def _span(seconds: Sequence[Second]) -> str:

@@ -19,6 +19,7 @@ from pricebench.dashboard.runs import NO_SHAPE, side, table_frame
 from pricebench.history import USUAL_DEVIATIONS, Benchmark, History, Run, SeriesKey
 from pricebench.history.comparison import MIN_RUNS, is_beyond, usual_change
 from pricebench.limits.records import Limits
+from pricebench.units import counted
 
 RULE = (
     "A difference is named where the ratio is at least 3 % away from 1 and its range leaves 1 out. "
@@ -163,7 +164,7 @@ def _place(shape: str, benchmarks: Sequence[Benchmark]) -> str:
     (known,) = rows if len(rows) == 1 else (None,)
     if not isinstance(known, int) or isinstance(known, bool):
         return shape
-    size = f"{known:,} row{'' if known == 1 else 's'}"
+    size = counted(known, "row")
     return size if shape == NO_SHAPE else f"{shape} ({size})"
 
 

@@ -14,6 +14,7 @@ from pricebench.recommend.need import Need, RecommendError
 from pricebench.recommend.report import Report
 from pricebench.recommend.table import percent, sections, sentences
 from pricebench.section import Section
+from pricebench.units import counted
 
 FOLDER = "recommendations"
 _NONE = "no mode"
@@ -120,10 +121,10 @@ def need_label(need: Need) -> str:
 
 def machine_label(report: Report) -> str:
     """The machine without its software: what stays the same when torch is upgraded."""
-    facts = report.machine
+    facts, threads = report.machine, report.conditions.get("threads")
     return line_of(
         f"{facts.get('cpu', 'unknown CPU')}, {facts.get('logical_cores', '?')} cores, {facts.get('device', '?')}, "
-        f"{report.conditions.get('threads', '?')} threads"
+        f"{counted(threads, 'thread') if isinstance(threads, int) else '? threads'}"
     )
 
 

@@ -14,7 +14,7 @@ from pricebench.dashboard.plain import line_of
 from pricebench.history import Benchmark, Group, Run, cells, side_by_side
 from pricebench.limits.benchmarks import limit_of
 from pricebench.limits.records import Limits
-from pricebench.units import Second
+from pricebench.units import Second, counted
 
 UNKNOWN = "unknown machine"
 NO_SHAPE = "all"  # where a benchmark has one shape only, and no parameter names it
@@ -60,7 +60,7 @@ def machine_label(fingerprint: object, facts: object) -> str:
     threads = known.get("threads")
     told = [
         str(known.get("cpu") or "unknown CPU"),
-        f"{threads} threads" if threads is not None else "",
+        counted(threads, "thread") if isinstance(threads, int) else "",
         f"Python {known['python']}" if "python" in known else "",
         f"torch {known['torch']}" if "torch" in known else "",
         str(known.get("device") or ""),

@@ -15,7 +15,7 @@ from pricebench.gate.shard import Shard
 from pricebench.paired.records import Block
 from pricebench.paired.statistics import LOOKS
 from pricebench.reports import ReportKind, finite
-from pricebench.units import Second
+from pricebench.units import Second, counted
 
 KIND = ReportKind(
     noun="a gate report", schema=1, command="pricebench gate", lines=("number", "benchmark"), error=GateError
@@ -154,12 +154,12 @@ class Report:
     def sentence(self) -> str:
         """The result in words."""
         found = [
-            _counted(self.regressions, "slower"),
-            _counted(self.with_verdict(Verdict.WRONG), "with a wrong answer"),
+            _named(self.regressions, "slower"),
+            _named(self.with_verdict(Verdict.WRONG), "with a wrong answer"),
         ]
-        found += [_counted([finding for finding in self.with_verdict(Verdict.GONE) if finding.is_broken], "gone")]
+        found += [_named([finding for finding in self.with_verdict(Verdict.GONE) if finding.is_broken], "gone")]
         if self.structure:
-            found.append(f"structure changed in {len(self.structure)} place{'s' if len(self.structure) > 1 else ''}")
+            found.append(f"structure changed in {counted(len(self.structure), 'place')}")
         told = "; ".join(filter(None, found))
         if told:
             return f"Do not merge: {told}."
@@ -173,7 +173,7 @@ class Report:
         measured = [finding for finding in self.findings if finding.num_blocks]
         if undecided:
             return (
-                f"Inconclusive: {_counted(undecided, 'undecided')}; "
+                f"Inconclusive: {_named(undecided, 'undecided')}; "
                 f"{len(measured) - len(undecided)} of {len(measured)} are known to be fine. "
                 "Run again with a larger --budget."
             )
@@ -183,7 +183,7 @@ class Report:
         accepted = [finding for finding in measured if finding.accepted]
         extra = f", {len(accepted)} slower as accepted" if accepted else ""
         return (
-            f"This may be merged: {_plural(len(measured), 'benchmark')} compared{extra}, none can be more than "
+            f"This may be merged: {counted(len(measured), 'benchmark')} compared{extra}, none can be more than "
             f"{max(bound, 0):.1%} slower (95 % confidence each)."
         )
 
@@ -193,7 +193,7 @@ class Report:
         num_blocks = min((shard.num_blocks for shard in self.shards if shard.control), default=len(self.blocks))
         if 0 < num_blocks < LOOKS[0]:
             return (
-                f"The gate is blind: {_plural(num_blocks, 'block')} fitted into the budget, "
+                f"The gate is blind: {counted(num_blocks, 'block')} fitted into the budget, "
                 f"and the first verdict needs {LOOKS[0]}. Run again with a larger --budget."
             )
         seen = "nothing" if self.control.change is None else f"{self.control.change:+.1%}"
@@ -271,16 +271,12 @@ def short(benchmark: str) -> str:
     return benchmark.partition("::")[2] or benchmark
 
 
-def _counted(findings: Sequence[Finding], what: str) -> str:
+def _named(findings: Sequence[Finding], what: str) -> str:
     names = [short(finding.benchmark) for finding in findings]
     if not names:
         return ""
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"{len(names)} {what} ({listed})"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _check_kinds(record: Mapping[str, Any]) -> None:

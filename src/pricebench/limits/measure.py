@@ -22,7 +22,7 @@ from pricebench.load import LoadMeter
 from pricebench.machine import this_machine
 from pricebench.modes.base import reason_of
 from pricebench.turns import in_turns, seconds_per_call
-from pricebench.units import Second
+from pricebench.units import Second, counted
 
 # The layers of the default model, full batch; its middle layer for few houses; and a square that caches hold no more.
 PRODUCTS = (
@@ -75,10 +75,10 @@ def measure(*, threads: Sequence[int], compiled: bool, say: Callable[[str], None
             for number in threads:
                 torch.set_num_threads(number)
                 for product in PRODUCTS:
-                    say(f"{number} thread{'' if number == 1 else 's'}: {product}")
+                    say(f"{counted(number, 'thread')}: {product}")
                     for precision in Precision:
                         rates += measured([each for each in there if each.precision is precision], product, number)
-                say(f"{number} thread{'' if number == 1 else 's'}: memory")
+                say(f"{counted(number, 'thread')}: memory")
                 bandwidths += [bandwidth(size, number) for size in SIZES]
             calls = costs_of_calls()
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pricebench.limits.records import Limits, Precision, Product, Rate
 from pricebench.limits.roofline import peak
 from pricebench.section import Section
-from pricebench.units import format_duration
+from pricebench.units import counted, format_duration
 
 _FLOOR = 0.2  # of the best library's rate
 _GIGA = 1e9
@@ -32,7 +32,7 @@ def products(limits: Limits, precision: Precision, threads: int) -> Section:
         rows.append((name, *(_rate(own.get(shape), best[shape]) for shape in shapes)))
     unit = "GOP/s" if precision is Precision.INT8 else "GFLOP/s"
     return Section(
-        title=f"{precision}, {_threads(threads)}: {unit}, in brackets the share of the best",
+        title=f"{precision}, {counted(threads, 'thread')}: {unit}, in brackets the share of the best",
         header=("library", *map(str, shapes)),
         rows=tuple(rows),
     )
@@ -55,7 +55,7 @@ def memory(limits: Limits) -> Section:
     ]
     return Section(
         title="Reading an array again and again, GB/s",
-        header=("array", *(_threads(number) for number in threads)),
+        header=("array", *(counted(number, "thread") for number in threads)),
         rows=tuple(rows),
     )
 
@@ -80,7 +80,8 @@ def sentences(limits: Limits) -> list[str]:
         if best:
             rate = best.flop_per_second / _GIGA
             said.append(
-                f"{_threads(threads)}: float32 reaches {rate:.0f} GFLOP/s, by {best.library} on {best.product}."
+                f"{counted(threads, 'thread')}: float32 reaches {rate:.0f} GFLOP/s, by {best.library} "
+                f"on {best.product}."
             )
         for shape in dict.fromkeys(rate.product for rate in limits.rates):
             said += _left(limits, shape, threads)
@@ -105,7 +106,7 @@ def _left(limits: Limits, shape: Product, threads: int) -> list[str]:
         return []
     left = 1 - shipped.flop_per_second / best.flop_per_second
     told = (
-        f"{_threads(threads)}, {shape}: {SHIPPED} leaves {left:.0%} on the floor; {best.library} is "
+        f"{counted(threads, 'thread')}, {shape}: {SHIPPED} leaves {left:.0%} on the floor; {best.library} is "
         f"{shipped.seconds / best.seconds:.2f} times faster. "
         f"To have it: {limits.advice.get(best.library, best.library)}."
     )
@@ -126,10 +127,6 @@ def _rate(rate: Rate | None, best: Rate | None) -> str:
         return "-"
     share = f" ({rate.flop_per_second / best.flop_per_second:.2f})" if best else ""
     return f"{rate.flop_per_second / _GIGA:.1f}{share}"
-
-
-def _threads(number: int) -> str:
-    return f"{number} thread{'' if number == 1 else 's'}"
 
 
 def _size(size: int) -> str:

@@ -12,6 +12,7 @@ from pricebench.recommend.decision import LOOKS, Decision, Ratio, Turn, barred, 
 from pricebench.recommend.evidence import EAGER, Evidence, Tried, case
 from pricebench.recommend.need import Goal, Need, Share
 from pricebench.recommend.report import Candidate, PerCall, Report
+from pricebench.units import counted
 
 
 def conclude(
@@ -140,11 +141,11 @@ def _sentence(evidence: Evidence, need: Need, decision: Decision | None, turn: T
 
 
 def _too_early(evidence: Evidence, decision: Decision) -> str:
-    number = len(evidence.blocks)
+    blocks = counted(len(evidence.blocks), "block")
     best = min(decision.relative, key=lambda mode: decision.relative[mode].ratio)
     so_far = f" So far {best} costs {_change(decision.relative[best])} against eager." if best != EAGER else ""
     return (
-        f"No answer yet: {number} block{'' if number == 1 else 's'} fitted into the budget, and the first ranking "
+        f"No answer yet: {blocks} fitted into the budget, and the first ranking "
         f"needs {LOOKS[0]}.{so_far} Run again with a larger --budget."
     )
 

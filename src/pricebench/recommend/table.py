@@ -9,7 +9,7 @@ from pricebench.recommend.conclusion import formula
 from pricebench.recommend.decision import Ratio
 from pricebench.recommend.report import Candidate, PerCall, Report
 from pricebench.section import Section
-from pricebench.units import format_duration
+from pricebench.units import counted, format_duration
 
 _STALL = 0.05  # seconds; what is shorter is a cold processor cache, and no compilation
 
@@ -50,8 +50,8 @@ def sentences(report: Report) -> list[str]:
     conditions, machine = report.conditions, report.machine
     told.append(
         f"{machine['cpu']}, {machine['logical_cores']} cores, {machine['system']}, Python {machine['python']}, "
-        f"torch {machine['torch']}, {machine['device']}, {_plural(conditions['threads'], 'thread')}; "
-        f"{_plural(len(report.evidence.blocks), 'block')} of fresh processes, {conditions['seconds']:.0f} s; "
+        f"torch {machine['torch']}, {machine['device']}, {counted(conditions['threads'], 'thread')}; "
+        f"{counted(len(report.evidence.blocks), 'block')} of fresh processes, {conditions['seconds']:.0f} s; "
         "first answers, stalls and memory are single events of one process each"
     )
     told += [f"workload {report.workload}: {note}" for note in report.notes]
@@ -142,7 +142,3 @@ def _duration(seconds: float | None) -> str:
 
 def _error(error: float | None) -> str:
     return "-" if error is None else f"{error:.1e}"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -33,7 +33,7 @@ from pricebench.server.requests import Receive, Scope, Send
 from pricebench.server.service import Service
 from pricebench.server.settings import Settings
 from pricebench.server.snapshots import EXPORTED, Snapshots, Watch
-from pricebench.units import Second
+from pricebench.units import Second, counted
 
 if TYPE_CHECKING:
     from pricebench.serving.reloading import Models
@@ -71,7 +71,7 @@ class Replicas:
 
     def __str__(self) -> str:
         if self.fewest == self.most:
-            return f"{self.most} replica{'' if self.most == 1 else 's'}"
+            return counted(self.most, "replica")
         return f"{self.fewest} to {self.most} replicas"
 
     @property

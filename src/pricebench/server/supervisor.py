@@ -32,7 +32,7 @@ from pricebench.server.reloads import Reloads
 from pricebench.server.settings import Settings
 from pricebench.server.snapshots import Snapshots, Watch
 from pricebench.server.workers import Worker
-from pricebench.units import Second
+from pricebench.units import Second, counted
 
 _ACCEPTED_AT_ONCE = 64
 _TICK: Second = 0.25
@@ -354,10 +354,9 @@ class Supervisor:
 
     def _say_ready(self, digest: str) -> None:
         settings = self._settings
-        workers = f"{settings.workers} worker{'s' if settings.workers > 1 else ''}"
-        threads = f"{settings.threads} thread{'s' if settings.threads > 1 else ''} each"
         how = settings.exported.name if settings.exported else f"mode {settings.mode or 'eager'}"
-        self._say(f"ready: model {digest[:12]}, {how}, {workers}, {threads}")
+        workers, threads = counted(settings.workers, "worker"), counted(settings.threads, "thread")
+        self._say(f"ready: model {digest[:12]}, {how}, {workers}, {threads} each")
         self._say(f"  {curl(self.url, has_token=bool(settings.token))}")
 
 

@@ -21,6 +21,7 @@ from pricebench.errors import ArtifactError
 from pricebench.extras import require
 from pricebench.fields import as_object, count_in, each_in, text_in, texts_in
 from pricebench.modes import ALL_MODES, ExecutionMode
+from pricebench.units import counted
 
 _FORMAT = 1
 PORTABLE = {mode.name: mode for mode in ALL_MODES if mode.portable}
@@ -168,7 +169,7 @@ def _unfit(says: Says, artifacts: Artifacts, mode: str) -> str:
     elif says.torch != torch.__version__ and not (portable and portable.is_data):
         reason = f"of torch {says.torch}, not of {torch.__version__}"
     elif says.threads > torch.get_num_threads():
-        reason = f"for {says.threads} threads, not for {torch.get_num_threads()}"
+        reason = f"for {counted(says.threads, 'thread')}, not for {torch.get_num_threads()}"
     elif lacking:
         reason = f"for a CPU with {', '.join(lacking[:5])}, which this one lacks"
     return reason and f"{reason}. Write it again here: pricebench export --mode {says.mode}"

@@ -15,7 +15,7 @@ from pricebench.transforms.base import Transform
 from pricebench.transforms.fuse_linear_relu import missing
 from pricebench.transforms.graphs import finish, is_relu, layer_of, linear_layers, only_user, replace_layer
 from pricebench.turns import in_turns
-from pricebench.units import Second
+from pricebench.units import Second, counted
 
 _ROWS = (1, 8, 64, 512, 2048)
 _SLICE: Second = 1e-3
@@ -45,7 +45,7 @@ def _apply(graph: GraphModule) -> str:
     if not chosen:
         return ""
     finish(graph)
-    return f"oneDNN for {', '.join(chosen)}, by measurement on {torch.get_num_threads()} threads"
+    return f"oneDNN for {', '.join(chosen)}, by measurement on {counted(torch.get_num_threads(), 'thread')}"
 
 
 def _rows_from(layer: nn.Linear, relu: str) -> int:

@@ -25,6 +25,7 @@ from pricebench.dashboard.traces import (
 from pricebench.dashboard.views import parts
 from pricebench.dashboard.workloads import name_of
 from pricebench.profiling import ANALYSIS_SUFFIX, StoredAnalyses, stored_analyses
+from pricebench.units import counted
 
 
 def show(settings: Settings) -> None:
@@ -75,8 +76,8 @@ def _show_mode(modes: dict[str, Stored]) -> None:
     if capture is not None:
         st.caption(
             plain(
-                f"{capture.workload}, {capture.rows:,} rows, {capture.device}, {capture.threads} threads, "
-                f"torch {capture.torch}, {capture.created}"
+                f"{capture.workload}, {counted(capture.rows, 'row')}, {capture.device}, "
+                f"{counted(capture.threads, 'thread')}, torch {capture.torch}, {capture.created}"
             )
         )
     trace = stored.trace_path
