@@ -14,6 +14,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from evidence.two_times_arm import _CASES
 from pricebench.paired.blocks import blocks
 from pricebench.paired.processes import Crew
 from pricebench.paired.records import Block
-from pricebench.paired.slices import Case
+from pricebench.paired.slices import Case, Experiment
 from pricebench.paired.statistics import log_ratios, median_seconds
 from pricebench.paired.worker import Process
 from pricebench.paired.workspace import Workspace
@@ -41,6 +42,7 @@ _BLOCK = re.compile(r"<!-- ways from (?P<file>\S+) -->\n.*?<!-- end of ways -->\
 _PER_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _MODULES = ("torch", "torch._dynamo", "torch._inductor.compile_fx", "pricebench.transforms")
 EAGER, NULL = "eager", "eager again"
+_REST = 0.05  # seconds before a slice of several threads: those of the arm before go on looking for work for a while
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ def main() -> int:
     parser.add_argument("--artifacts", type=Path, help="folder of a trained model: measure")
     parser.add_argument("--blocks", type=int, default=12, help="(default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("--case", choices=_CASES, action="append", dest="cases", help="only these")
     parser.add_argument("--most", type=float, default=0.6, help="seconds of an arm's slices of a case")
     options = parser.parse_args()
     if options.artifacts is None:
@@ -125,9 +128,10 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(options.threads)
     machine = this_machine()
+    ways = {arm: [name for name in options.cases or _CASES if name in way.cases] for arm, way in WAYS.items()}
     cases = [
-        Case(name=name, ids={arm: name for arm, way in WAYS.items() if name in way.cases}, most=options.most)
-        for name in _CASES
+        Case(name=name, ids={arm: name for arm, own in ways.items() if name in own}, most=options.most)
+        for name in options.cases or _CASES
     ]
     found: list[Block] = []
     with Workspace() as workspace:
@@ -143,7 +147,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
                     "arguments": {
                         "mode": way.mode,
                         "matmul": way.matmul,
-                        "cases": list(way.cases),
+                        "cases": ways[arm],
                         "threads": options.threads,
                         "artifacts": str(options.artifacts.absolute()),
                     }
@@ -152,6 +156,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
                 name=arm,
             )
             for arm, way in WAYS.items()
+            if ways[arm]
         ]
         for block in blocks(
             crew,
@@ -159,6 +164,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
             lambda: cases if len(found) < options.blocks else (),
             modules=_MODULES,
             seed=0,
+            experiment=Experiment(before_slice=lambda _: time.sleep(_REST if options.threads > 1 else 0.0)),
         ):
             found.append(block)
             sys.stderr.write(f"block {block.number}: {block.wall:.0f} s, others used {block.others or 0:.2f} cores\n")

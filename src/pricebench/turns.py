@@ -14,7 +14,12 @@ Setting: TypeAlias = Callable[[], AbstractContextManager[Any]]
 
 
 def in_turns(
-    calls: Mapping[str, Call], *, slice_seconds: Second, slices: int, settings: Mapping[str, Setting] | None = None
+    calls: Mapping[str, Call],
+    *,
+    slice_seconds: Second,
+    slices: int,
+    settings: Mapping[str, Setting] | None = None,
+    rest: Second = 0.0,
 ) -> dict[str, list[Second]]:
     """Seconds per call of each, in the order of slices, after a round that warms up.
 
@@ -23,6 +28,8 @@ def in_turns(
         slice_seconds: How long a slice is about, by the round that warms up.
         slices: Of each.
         settings: Entered around the slices of a call, where it needs one.
+        rest: Before each slice, and then a call that is not timed. Threads that a call has used go on looking for work
+            for up to some hundredths of a second, on the cores of the next one.
     """
     counts: dict[str, int] = {}
     times: dict[str, list[Second]] = {name: [] for name in calls}
@@ -32,6 +39,9 @@ def in_turns(
                 if turn == 0:
                     counts[name] = max(1, int(slice_seconds / seconds_per_call(call, 3)))
                 else:
+                    if rest:
+                        time.sleep(rest)
+                        call()
                     times[name].append(seconds_per_call(call, counts[name]))
     return times
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pricebench.paired.blocks import blocks
-from pricebench.paired.processes import Crew
+from pricebench.paired.processes import Crew, usable_cores
 from pricebench.paired.slices import Case, Experiment
 from pricebench.paired.statistics import log_ratios
 from pricebench.paired.worker import Process, WorkerError
@@ -54,6 +54,29 @@ def test_an_arm_that_takes_a_fifth_longer_is_found(crew, ahead):
     assert [block.number for block in found] == [0, 1, 2]
     assert [len(block.seconds["sums"]["a"]) for block in found] == [8, 8, 8]
     assert np.median(log_ratios(found, "sums", "b", ["a"])) == pytest.approx(math.log(1.2), abs=0.05)
+
+
+@pytest.mark.parametrize(("spare", "begun"), [(0, [1, 2]), (1, [2, 3])])
+def test_the_next_block_is_begun_beside_the_slices_only_where_a_core_is_spare(spare, begun):
+    cores = usable_cores()
+    if len(cores) <= spare:
+        pytest.skip("needs a core beside the one that measures")
+    asked, during = [], []
+    cases = iter([[Case(name="sums", ids={"a": "sums"})]] * 2)
+
+    def arms():
+        asked.append(len(asked))
+        return [arm("a", sums=CALL)]
+
+    def before_slice(_):
+        during.append(len(asked))
+
+    with Workspace() as workspace:
+        crew = Crew(workspace=workspace, cores=cores[: 1 + spare])
+        experiment = Experiment(before_slice=before_slice)
+        list(blocks(crew, arms, lambda: next(cases, ()), modules=["json"], seed=1, experiment=experiment))
+
+    assert list(dict.fromkeys(during)) == begun
 
 
 def test_a_slowdown_is_planted(crew):

@@ -38,6 +38,7 @@ SIZES = tuple(2**power for power in (15, 18, 20, 22, 24, 28))  # of arrays, in b
 
 _SLICE: Second = 3e-3
 _SLICES = 15
+_REST: Second = 0.05  # with several threads; OpenBLAS's look for work for 2**26 cycles
 # Of errors, as shares of the sum of the products' magnitudes. Inputs rounded to bfloat16 or TF32 give 2**-16 and more
 # in some of many thousand sums; float32 in any order 2**-20 and less for sums of up to a thousand terms.
 _FLOAT32_ERROR = 2.0**-18
@@ -129,7 +130,9 @@ def measured(libraries: Sequence[Library], product: Product, threads: int, *, se
             found_MN = as_float64(multiplies[library.name]())
         errors[library.name] = float((np.abs(found_MN - exact_MN) / np.maximum(magnitude_MN, 1e-30)).max())
     settings = {library.name: library.setting for library in libraries}
-    times = in_turns(multiplies, slice_seconds=_SLICE, slices=_SLICES, settings=settings)
+    times = in_turns(
+        multiplies, slice_seconds=_SLICE, slices=_SLICES, settings=settings, rest=_REST if threads > 1 else 0.0
+    )
     return [
         Rate(
             library=library.name,

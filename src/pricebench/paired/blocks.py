@@ -38,8 +38,8 @@ def blocks(
         experiment: What is done to the arms.
         first: Number of the first block.
         ahead: Of so many next blocks the arms are forked too, and do what they do before they say what they collected,
-            on all cores; while a block is measured, on those that do not measure. Without such cores, as with 0, only
-            the imports of the next block are begun.
+            on all cores; while a block is measured, on those that do not measure. With 0, only the imports of the next
+            block are begun; without such cores nothing is, for it would run beside the slices.
 
     Raises:
         ThreadError: The arms cannot be forked after these imports.
@@ -67,10 +67,11 @@ def blocks(
     try:
         fill()
         while cases := choose():
+            fill()
             meter, before = LoadMeter(), sum(starter.cpu_seconds() for starter in upcoming)
             with upcoming.popleft() as current:
                 workers = current.fork()
-                if not at_once:
+                if crew.spare and not at_once:
                     begin_next()
                 for arm in [arm for arm in workers if not any(case.on(arm) for case in cases)]:
                     workers.pop(arm).close()

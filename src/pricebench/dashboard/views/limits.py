@@ -24,7 +24,12 @@ def show(settings: Settings) -> None:
     """Draw the page."""
     st.title("How far from the limit?")
     reports = reports_or_stop(
-        settings, FOLDER, Limits.load, noun="limits report", duration="a minute", command="uv run pricebench limits"
+        settings,
+        FOLDER,
+        Limits.load,
+        noun="limits report",
+        duration="a minute and a half",
+        command="uv run pricebench limits",
     )
     left, right = st.columns(2)
     with left:
