@@ -81,7 +81,7 @@ def measured(folder: Path, budget: Second) -> dict[str, Any]:
         _measured(project, folder / f"shard {number}", budget, "--shard", f"{number}/{NUM_SHARDS}", "--plan", str(plan))
         for number in range(1, NUM_SHARDS + 1)
     ]
-    files = [str(next(folder.glob(f"shard {number}/gate/*.json"))) for number in range(1, NUM_SHARDS + 1)]
+    files = map(str, folder.glob("shard */gate/*.json"))
     _run(project, "merge", *files, "--reports", str(folder / "merged"))
     whole = _measured(project, folder / "whole", budget * NUM_SHARDS)
     others, _ = load.shares() or (None, None)
@@ -122,7 +122,7 @@ def _gate(project: Path, *options: str) -> None:
 
 
 def _run(project: Path, *arguments: str) -> None:
-    # Its exit code is the verdict, which the report holds too; without a report the measurement ends here.
+    # Its exit code is the verdict, which the report holds too; where there is no report, reading it fails.
     subprocess.run(
         [sys.executable, "-m", "pricebench", "gate", *arguments], cwd=project, stdout=subprocess.DEVNULL, check=False
     )

@@ -58,3 +58,18 @@ def test_names_are_data_and_never_part_of_the_specification():
     # The domain of the colours is data too: Vega draws it as text.
     del specification["layer"][-1]["encoding"]["color"]["scale"]
     assert EVIL not in str(specification)
+
+
+@pytest.mark.parametrize("intensity", [1.0, 1e3, 1e9])
+def test_every_roof_is_named_however_far_the_axis_reaches(intensity):
+    roofs, points = roofs_frame(limits(), 1, [intensity]), points_frame(limits(), (), 1)
+
+    specification = roofline_chart(roofs, points, []).to_dict()
+
+    names = [
+        row["roof"]
+        for layer in specification["layer"]
+        if isinstance(layer["mark"], dict) and layer["mark"]["type"] == "text"
+        for row in specification["datasets"][layer["data"]["name"]]
+    ]
+    assert sorted(names) == sorted(roofs["roof"].unique())

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.gate.test_gate import LOOP, SLOWER, Project
+from tests.gate.project import LOOP, SLOWER
 from tests.gate.test_trees import git
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="workers talk over inherited sockets")
@@ -23,11 +23,6 @@ import pytest
 def test_sum(benchmark, size):
     assert benchmark.pedantic(sum, args=(range(size),), rounds=1) == size * (size - 1) // 2
 """
-
-
-@pytest.fixture
-def project(tmp_path):
-    return Project(tmp_path)
 
 
 def merge(project, *files, arguments=()):

@@ -12,8 +12,8 @@ import pytest
 from pricebench.data import make_houses
 from pricebench.modes.compile import MODE as COMPILE
 from tests.server import JSON, save_artifacts, served
+from tests.server.disturbed import put
 from tests.server.test_price_tables import as_csv
-from tests.server.test_workers import put
 from tests.serving import exact_dollars, untrained_artifacts
 
 HOUSES_NF = make_houses(5_000, seed=7).features_NF

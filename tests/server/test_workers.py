@@ -1,66 +1,21 @@
-"""Workers that die, models that change, and the end: each with a server of its own."""
+"""Workers that die, and the end: each with a server of its own."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from pricebench.artifacts import CALIBRATION_FILE, METRICS_FILE, MODEL_FILE, STATS_FILE
-from pricebench.server.snapshots import FILES, Watch
-from tests.server import HOUSE, JSON, answers_on, request_bytes, save_artifacts, served
-
-
-class Clients(threading.Thread):
-    """Asks without a pause over connections that are kept, and counts how each request ended."""
-
-    def __init__(self, server, num=4):
-        super().__init__()
-        self.counts = Counter()
-        self.models = Counter()
-        self._server = server
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(num)]
-
-    def _ask(self):
-        connection = HTTPConnection(*self._server.address, timeout=30)
-        while not self._stop.is_set():
-            try:
-                connection.request("POST", "/v1/price", json.dumps(HOUSE), JSON)
-                response = connection.getresponse()
-                body = json.loads(response.read())
-                self.counts[response.status] += 1
-                self.models[body.get("model")] += 1
-            except (HTTPException, OSError) as error:
-                self.counts[type(error).__name__] += 1
-                connection.close()
-                if isinstance(error, ConnectionRefusedError):
-                    return
-        connection.close()
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=60)
-
-    def wait_for(self, num):
-        before = sum(self.counts.values())
-        self._server.until(lambda: sum(self.counts.values()) >= before + num)
+from tests.server import HOUSE, JSON, answers_on, request_bytes, served
+from tests.server.disturbed import Clients, kill, until_ready
 
 
 def of_session(process):
@@ -80,27 +35,6 @@ def of_session(process):
 def two_workers(folder):
     with served(folder, "--workers", 2) as server:
         yield server
-
-
-def said(server, number, what):
-    return sum(line.startswith(f"worker {number} {what}") for line in server.lines)
-
-
-def kill(server, number):
-    """End a worker as nobody can foresee, and wait until that is known."""
-    before = said(server, number, "died")
-    os.kill(server.workers()[number], signal.SIGKILL)
-    server.until(lambda: said(server, number, "died") > before)
-
-
-def until_ready(server):
-    """Whoever took a dead worker's place is; the supervisor says so, who gives it connections from then on."""
-
-    def is_so():
-        is_told = all(said(server, number, "died") == said(server, number, "is ready") for number in (0, 1))
-        return is_told and server.metrics()["pricebench_ready_workers"] == 2
-
-    server.until(is_so)
 
 
 def test_a_worker_that_is_killed_is_replaced_and_others_notice_nothing(two_workers):
@@ -297,83 +231,6 @@ def test_workers_end_with_a_supervisor_that_is_killed(folder, tmp_path):
         )
 
     assert list(tmp_path.iterdir()) == []
-
-
-# ---- models --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def changing(tmp_path):
-    """A folder of its own, and another model to put into it."""
-    folder, other = tmp_path / "artifacts", tmp_path / "other"
-    return folder, save_artifacts(folder), other, save_artifacts(other, seed=4)
-
-
-def put(source, target, *names):
-    # An untrained model has no rows of training beside it.
-    for name in names or [name for name in FILES if (source / name).exists()]:
-        shutil.copyfile(source / name, target / name)
-
-
-def test_a_signal_loads_a_good_model_and_refuses_a_broken_one_while_clients_are_answered(changing):
-    folder, first, other, second = changing
-    with served(folder, "--workers", 2) as server:
-        with Clients(server) as clients:
-            clients.wait_for(50)
-            # Weights of one training and statistics of another.
-            put(other, folder, MODEL_FILE)
-            server.process.send_signal(signal.SIGHUP)
-            refused = server.heard("the new model is refused, the old one goes on: (.*)")
-            clients.wait_for(50)
-            assert server.price(HOUSE).body["model"] == first
-            assert set(clients.models) == {first}
-
-            # A worker that begins now has what was accepted, not what is in the folder.
-            kill(server, 1)
-            until_ready(server)
-            assert {server.price(HOUSE).body["model"] for _ in range(8)} == {first}
-
-            put(other, folder)
-            server.process.send_signal(signal.SIGHUP)
-            server.heard(f"switched to the model {second[:12]}")
-            clients.wait_for(50)
-            assert {server.price(HOUSE).body["model"] for _ in range(8)} == {second}
-
-            # A worker that begins later has the same.
-            kill(server, 0)
-            until_ready(server)
-            assert {server.price(HOUSE).body["model"] for _ in range(8)} == {second}
-
-        metrics = server.metrics()
-
-    assert f"{folder}: expected model.pt and training_stats.pt of one training" in refused[1]
-    assert set(clients.counts) <= {200, 503}
-    assert clients.counts[503] <= 8
-    assert set(clients.models) <= {first, second, None}
-    assert metrics["pricebench_refused_reloads_total"] == 1
-    assert metrics["pricebench_reloads_total"] == 2
-    assert metrics["pricebench_compilations_total"] == 0
-
-
-def test_a_watched_folder_is_loaded_when_it_has_changed(changing):
-    folder, _, other, second = changing
-    with served(folder, "--watch") as server:
-        put(other, folder)
-
-        server.heard(f"switched to the model {second[:12]}")
-
-        assert server.price(HOUSE).body["model"] == second
-
-
-def test_a_change_is_told_once_and_when_it_is_over(tmp_path):
-    states = iter(["a", "a", "b", "c", "c", "c", "a", "a"])
-    watch = Watch(tmp_path, look=lambda _: next(states))
-
-    assert [watch.has_changed() for _ in range(7)] == [False, False, False, True, False, False, True]
-
-
-def test_the_supervisor_copies_what_training_leaves():
-    assert set(FILES) == {MODEL_FILE, STATS_FILE, METRICS_FILE, CALIBRATION_FILE}
 
 
 # ---- connections ---------------------------------------------------------------------------------------------------

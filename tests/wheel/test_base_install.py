@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.gate.test_gate import FOREIGN
+from tests.gate.project import FOREIGN
 from tests.gate.test_trees import git
 from tests.wheel.conftest import ROOT
 

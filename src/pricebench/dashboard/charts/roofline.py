@@ -11,7 +11,7 @@ import pandas as pd
 from pricebench.dashboard.charts import GREY, colors_for
 
 _HEIGHT = 460
-_NAMED_AT = 20  # of the points of a slope
+_NAMED_AT = 0.8  # of the way up a slope
 
 
 def roofline_chart(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Sequence[str]) -> alt.LayerChart:
@@ -44,8 +44,9 @@ def roofline_chart(roofs: pd.DataFrame, points: pd.DataFrame, contestants: Seque
     )
     # A level is named at its right end; a slope on the way, above the faster memory and below the slower.
     parts = roofs.sort_values("intensity").groupby("roof", sort=False)
-    ends, middles = parts.tail(1), parts.nth(_NAMED_AT)
-    slopes = middles[middles["kind"] == "memory"]
+    ends = parts.tail(1)
+    is_named = parts.cumcount() == (parts["rate"].transform("size") * _NAMED_AT).astype(int)
+    slopes = roofs[is_named & (roofs["kind"] == "memory")]
     is_fastest = slopes["rate"] == slopes["rate"].max()
     places: tuple[tuple[pd.DataFrame, Literal["left", "right"], int, int], ...] = (
         (ends[ends["kind"] == "arithmetic"], "right", 0, -8),
